@@ -1,0 +1,1 @@
+"""Atomic models from cryo-EM maps."""
