@@ -8,5 +8,7 @@ mod peaks;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use super::enter::{set_threads, threads};
+    #[pymodule_export]
     use super::peaks::local_maxima;
 }
