@@ -1,6 +1,7 @@
 //! The only place that releases the GIL, listens for Ctrl-C, reports progress and maps the core's errors.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
-use std::thread::ScopedJoinHandle;
+use std::thread::Thread;
 use std::time::Duration;
 
 use cryoweave_core::control::Control;
@@ -19,8 +20,13 @@ static POOL: RwLock<Option<Arc<ThreadPool>>> = RwLock::new(None);
 /// Use this many threads in every kernel from now on (0: as many as there are cores).
 #[pyfunction]
 pub fn set_threads(threads: usize) -> PyResult<()> {
-    let failed = |cause: &dyn std::fmt::Display| PyRuntimeError::new_err(format!("cannot start threads: {cause}"));
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build().map_err(|cause| failed(&cause))?;
+    let failed = |cause: &dyn std::fmt::Display| {
+        PyRuntimeError::new_err(format!("cannot start threads: {cause}"))
+    };
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|cause| failed(&cause))?;
     *POOL.write().map_err(|cause| failed(&cause))? = Some(Arc::new(pool));
     Ok(())
 }
@@ -28,7 +34,9 @@ pub fn set_threads(threads: usize) -> PyResult<()> {
 /// Threads that kernels use.
 #[pyfunction]
 pub fn threads() -> usize {
-    chosen_pool().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
+    chosen_pool().map_or_else(rayon::current_num_threads, |pool| {
+        pool.current_num_threads()
+    })
 }
 
 fn chosen_pool() -> Option<Arc<ThreadPool>> {
@@ -36,7 +44,10 @@ fn chosen_pool() -> Option<Arc<ThreadPool>> {
 }
 
 /// Run `work` on its own thread without the GIL; a signal cancels it.
-pub fn enter<T: Send>(py: Python<'_>, work: impl FnOnce(&Control) -> Result<T> + Send) -> PyResult<T> {
+pub fn enter<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&Control) -> Result<T> + Send,
+) -> PyResult<T> {
     enter_reporting(py, None, work)
 }
 
@@ -47,32 +58,50 @@ pub fn enter_reporting<T: Send>(
     work: impl FnOnce(&Control) -> Result<T> + Send,
 ) -> PyResult<T> {
     let control = Control::default();
+    let done = AtomicBool::new(false);
     let pool = chosen_pool();
     py.detach(|| {
         let caller = std::thread::current();
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
-                let outcome = match pool {
+                let _wake = Wake {
+                    done: &done,
+                    caller,
+                };
+                match pool {
                     Some(pool) => pool.install(|| work(&control)),
                     None => work(&control),
-                };
-                caller.unpark();
-                outcome
+                }
             });
-            let signal = wait(&worker, &control, progress.as_ref());
-            let outcome = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let signal = wait(&done, &control, progress.as_ref());
+            let outcome = worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             signal?;
             outcome.map_err(|error| to_python(&error))
         })
     })
 }
 
+/// Wakes the caller however the work ends, a panic included.
+struct Wake<'a> {
+    done: &'a AtomicBool,
+    caller: Thread,
+}
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        self.caller.unpark();
+    }
+}
+
 /// Sleep until the worker is done; the first signal cancels it and is what the caller gets.
-fn wait<T>(worker: &ScopedJoinHandle<'_, T>, control: &Control, progress: Option<&Py<PyAny>>) -> PyResult<()> {
+fn wait(done: &AtomicBool, control: &Control, progress: Option<&Py<PyAny>>) -> PyResult<()> {
     let mut signal = Ok(());
-    while !worker.is_finished() {
+    while !done.load(Ordering::Acquire) {
         std::thread::park_timeout(POLL);
-        if signal.is_ok() {
+        if signal.is_ok() && !done.load(Ordering::Acquire) {
             signal = Python::attach(|py| {
                 py.check_signals()?;
                 progress.map_or(Ok(()), |call| call.call1(py, control.progress()).map(drop))
