@@ -9,11 +9,7 @@ use crate::error::{Error, Result};
 ///
 /// Of a plateau, the first voxel in raster order is kept, so the result does not depend on the number of threads.
 /// Border voxels are compared with the neighbours that exist.
-pub fn local_maxima(
-    map: ArrayView3<f32>,
-    threshold: f32,
-    control: &Control,
-) -> Result<Vec<[i32; 3]>> {
+pub fn local_maxima(map: ArrayView3<f32>, threshold: f32, control: &Control) -> Result<Vec<[i32; 3]>> {
     let slabs: Vec<Vec<[i32; 3]>> = (0..map.dim().0)
         .into_par_iter()
         .map(|z| {
@@ -42,10 +38,7 @@ fn is_peak(map: ArrayView3<f32>, at: [usize; 3]) -> bool {
     neighbours(map.dim(), at).all(|other| map[other] < value || (map[other] == value && other > at))
 }
 
-fn neighbours(
-    (nz, ny, nx): (usize, usize, usize),
-    [z, y, x]: [usize; 3],
-) -> impl Iterator<Item = [usize; 3]> {
+fn neighbours((nz, ny, nx): (usize, usize, usize), [z, y, x]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
     let span = |i: usize, n: usize| i.saturating_sub(1)..(i + 2).min(n);
     span(z, nz)
         .flat_map(move |k| span(y, ny).flat_map(move |j| span(x, nx).map(move |i| [k, j, i])))
@@ -62,10 +55,7 @@ mod tests {
         let mut map = Array3::zeros((5, 5, 5));
         map[[2, 2, 2]] = 1.0;
         map[[2, 2, 3]] = 1.0;
-        assert_eq!(
-            local_maxima(map.view(), 0.5, &Control::default()),
-            Ok(vec![[2, 2, 2]])
-        );
+        assert_eq!(local_maxima(map.view(), 0.5, &Control::default()), Ok(vec![[2, 2, 2]]));
     }
 
     #[test]

@@ -20,9 +20,7 @@ static POOL: RwLock<Option<Arc<ThreadPool>>> = RwLock::new(None);
 /// Use this many threads in every kernel from now on (0: as many as there are cores).
 #[pyfunction]
 pub fn set_threads(threads: usize) -> PyResult<()> {
-    let failed = |cause: &dyn std::fmt::Display| {
-        PyRuntimeError::new_err(format!("cannot start threads: {cause}"))
-    };
+    let failed = |cause: &dyn std::fmt::Display| PyRuntimeError::new_err(format!("cannot start threads: {cause}"));
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -34,9 +32,7 @@ pub fn set_threads(threads: usize) -> PyResult<()> {
 /// Threads that kernels use.
 #[pyfunction]
 pub fn threads() -> usize {
-    chosen_pool().map_or_else(rayon::current_num_threads, |pool| {
-        pool.current_num_threads()
-    })
+    chosen_pool().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
 }
 
 fn chosen_pool() -> Option<Arc<ThreadPool>> {
@@ -44,10 +40,7 @@ fn chosen_pool() -> Option<Arc<ThreadPool>> {
 }
 
 /// Run `work` on its own thread without the GIL; a signal cancels it.
-pub fn enter<T: Send>(
-    py: Python<'_>,
-    work: impl FnOnce(&Control) -> Result<T> + Send,
-) -> PyResult<T> {
+pub fn enter<T: Send>(py: Python<'_>, work: impl FnOnce(&Control) -> Result<T> + Send) -> PyResult<T> {
     enter_reporting(py, None, work)
 }
 
@@ -64,19 +57,14 @@ pub fn enter_reporting<T: Send>(
         let caller = std::thread::current();
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
-                let _wake = Wake {
-                    done: &done,
-                    caller,
-                };
+                let _wake = Wake { done: &done, caller };
                 match pool {
                     Some(pool) => pool.install(|| work(&control)),
                     None => work(&control),
                 }
             });
             let signal = wait(&done, &control, progress.as_ref());
-            let outcome = worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let outcome = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             signal?;
             outcome.map_err(|error| to_python(&error))
         })
