@@ -1,0 +1,52 @@
+"""How a data class takes an array in: converted, checked, read-only."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from cryoweave.errors import InputError
+
+
+def frozen(values: Any, dtype: DTypeLike, name: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """A C-contiguous, read-only array of this type and shape.
+
+    The caller's array is never changed: it is copied unless it is already read-only and of the right kind.
+
+    Parameters
+    ----------
+    values
+        Anything NumPy can convert.
+    dtype
+        Wanted type; ``str`` keeps whatever width the strings have.
+    name
+        Used in the error message.
+    shape
+        Wanted shape; ``None`` where any length will do.
+
+    Raises
+    ------
+    InputError
+        If the shape is another or a floating value is not finite.
+    """
+    array = np.asarray(values, dtype=dtype)
+    if array.ndim == 1 and array.size == 0 and len(shape) > 1:
+        array = array.reshape([0 if n is None else n for n in shape])
+    if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
+        wanted = ", ".join("n" if n is None else str(n) for n in shape)
+        raise InputError(f"{name} has shape {array.shape}, wanted ({wanted})")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{name} holds a value that is not finite", "replace NaN and infinite values before you go on")
+    if array.flags.writeable or not array.flags.c_contiguous:
+        array = np.array(array, order="C")
+        array.flags.writeable = False
+    return array
+
+
+def same_length(**arrays: NDArray[Any]) -> int:
+    """The common length of the arrays' first axis; an error names the two that differ."""
+    (first, reference), *rest = arrays.items()
+    for name, array in rest:
+        if len(array) != len(reference):
+            raise InputError(f"{name} has {len(array)} rows, {first} has {len(reference)}")
+    return len(reference)

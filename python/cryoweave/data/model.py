@@ -1,0 +1,105 @@
+"""Atomic models as columns of arrays."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data.arrays import frozen, same_length
+from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTIDES
+
+_DTYPES: dict[str, type] = {
+    "element": np.str_, "atom_name": np.str_, "residue_name": np.str_, "chain": np.str_, "residue_number": np.int32,
+    "insertion_code": np.str_, "altloc": np.str_, "occupancy": np.float32, "b_factor": np.float32, "hetero": np.bool_,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One atomic model; every column has one entry per atom.
+
+    Parameters
+    ----------
+    xyz
+        Positions in Å, float64, shape ``(n, 3)``.
+    element
+        Symbol as in the periodic table, e.g. ``C``, ``Zn``.
+    atom_name, residue_name
+        Names as in PDB files, without padding.
+    chain, residue_number, insertion_code
+        Author's chain id, residue number and insertion code (empty if none).
+    altloc
+        Alternative location, empty if none.
+    occupancy, b_factor
+        As in PDB files; B in Å², or a score where a program writes one there.
+    hetero
+        True for HETATM records: ligands, ions, water.
+    """
+
+    xyz: NDArray[np.float64]
+    element: NDArray[np.str_]
+    atom_name: NDArray[np.str_]
+    residue_name: NDArray[np.str_]
+    chain: NDArray[np.str_]
+    residue_number: NDArray[np.int32]
+    insertion_code: NDArray[np.str_]
+    altloc: NDArray[np.str_]
+    occupancy: NDArray[np.float32]
+    b_factor: NDArray[np.float32]
+    hetero: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xyz", frozen(self.xyz, np.float64, "atom positions", (None, 3)))
+        for name, dtype in _DTYPES.items():
+            object.__setattr__(self, name, frozen(getattr(self, name), dtype, name, (None,)))
+        same_length(xyz=self.xyz, **{name: getattr(self, name) for name in _DTYPES})
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+    def select(self, atoms: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Model":
+        """The atoms that a mask, a list of indices or a slice names."""
+        return Model(**{field.name: getattr(self, field.name)[atoms] for field in fields(self)})
+
+    def trace_atoms(self) -> "Model":
+        """One atom a residue: Cα of amino acids, P (C4' where it is missing) of nucleotides, first altloc.
+
+        Hetero atoms count only in modified amino acids, so that a calcium named ``CA`` is no Cα.
+        """
+        protein = np.isin(self.residue_name, [*AMINO_ACIDS, *MODIFIED_AMINO_ACIDS, "UNK"])
+        nucleic = np.isin(self.residue_name, list(NUCLEOTIDES))
+        alpha = protein & (self.atom_name == "CA") & (self.element == "C")
+        phosphorus = nucleic & (self.atom_name == "P")
+        sugar = nucleic & (self.atom_name == "C4'")
+        preferred = np.flatnonzero(alpha | phosphorus | sugar)
+        preferred = preferred[np.argsort(sugar[preferred], kind="stable")]
+        seen: dict[tuple[str, int, str], int] = {}
+        for i in preferred.tolist():
+            key = (str(self.chain[i]), int(self.residue_number[i]), str(self.insertion_code[i]))
+            seen.setdefault(key, i)
+        return self.select(np.array(sorted(seen.values()), dtype=np.intp))
+
+    @classmethod
+    def from_trace(
+        cls,
+        xyz: NDArray[np.float64],
+        residue_name: NDArray[np.str_],
+        chain: NDArray[np.str_],
+        residue_number: NDArray[np.int32],
+        b_factor: NDArray[np.float32],
+    ) -> "Model":
+        """A model of Cα atoms only, one a residue."""
+        n = len(xyz)
+        return cls(
+            xyz=xyz,
+            element=np.full(n, "C"),
+            atom_name=np.full(n, "CA"),
+            residue_name=residue_name,
+            chain=chain,
+            residue_number=residue_number,
+            insertion_code=np.full(n, ""),
+            altloc=np.full(n, ""),
+            occupancy=np.ones(n, np.float32),
+            b_factor=b_factor,
+            hetero=np.zeros(n, bool),
+        )

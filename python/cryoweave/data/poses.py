@@ -1,0 +1,44 @@
+"""Rigid placements of models in a map."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data.arrays import frozen, same_length
+from cryoweave.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """Placements, best first: a point ``x`` of the model goes to ``rotation @ x + translation``.
+
+    Parameters
+    ----------
+    rotation
+        Proper rotation matrices, float64, shape ``(n, 3, 3)``.
+    translation
+        In Å, float64, shape ``(n, 3)``.
+    score
+        The higher the better, float64, shape ``(n,)``.
+    model
+        Name of the model that each pose places, shape ``(n,)``.
+    """
+
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+    score: NDArray[np.float64]
+    model: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rotation", frozen(self.rotation, np.float64, "rotations", (None, 3, 3)))
+        object.__setattr__(self, "translation", frozen(self.translation, np.float64, "translations", (None, 3)))
+        object.__setattr__(self, "score", frozen(self.score, np.float64, "scores", (None,)))
+        object.__setattr__(self, "model", frozen(self.model, np.str_, "model names", (None,)))
+        same_length(rotation=self.rotation, translation=self.translation, score=self.score, model=self.model)
+        products = self.rotation @ np.swapaxes(self.rotation, 1, 2)
+        if not np.allclose(products, np.eye(3), atol=1e-4) or np.any(np.linalg.det(self.rotation) < 0):
+            raise InputError("a pose's rotation is not a proper rotation matrix")
+
+    def __len__(self) -> int:
+        return len(self.score)

@@ -1,0 +1,83 @@
+"""Sequences of the molecules that a map should hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from cryoweave.data.residues import ALPHABETS
+from cryoweave.errors import InputError
+
+Molecule = Literal["protein", "rna", "dna"]
+SECONDARY_STRUCTURE = "HEC"
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One chain's sequence.
+
+    Parameters
+    ----------
+    name
+        Name in the file; also the wish for the chain's id.
+    letters
+        One-letter codes, upper case. ``X`` (``N`` for nucleotides) stands for an unknown residue.
+    molecule
+        ``protein``, ``rna`` or ``dna``.
+    secondary_structure
+        ``H`` helix, ``E`` strand, ``C`` other, one letter per residue; empty if it is not known.
+    copies
+        How many chains of the map have this sequence.
+    """
+
+    name: str
+    letters: str
+    molecule: Molecule = "protein"
+    secondary_structure: str = ""
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.letters:
+            raise InputError(f"sequence {self.name!r} is empty", "remove the entry or add its residues")
+        unknown = sorted(set(self.letters) - set(ALPHABETS[self.molecule]))
+        if unknown:
+            raise InputError(
+                f"sequence {self.name!r} holds {', '.join(map(repr, unknown))}: no {self.molecule} letter",
+                f"letters: {ALPHABETS[self.molecule]}",
+            )
+        if self.secondary_structure and len(self.secondary_structure) != len(self.letters):
+            raise InputError(
+                f"the secondary structure of {self.name!r} has {len(self.secondary_structure)} letters "
+                f"for {len(self.letters)} residues"
+            )
+        if set(self.secondary_structure) - set(SECONDARY_STRUCTURE):
+            raise InputError(f"the secondary structure of {self.name!r} may hold only {', '.join(SECONDARY_STRUCTURE)}")
+        if self.copies < 1:
+            raise InputError(f"sequence {self.name!r} must have at least one copy, not {self.copies}")
+
+    def __len__(self) -> int:
+        return len(self.letters)
+
+
+@dataclass(frozen=True)
+class SequenceSet:
+    """The sequences of one map, in the order of the file."""
+
+    sequences: tuple[Sequence, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sequences", tuple(self.sequences))
+        names = [sequence.name for sequence in self.sequences]
+        double = sorted({name for name in names if names.count(name) > 1})
+        if double:
+            raise InputError(f"two sequences have the name {double[0]!r}", "give each its own name")
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __iter__(self) -> Iterator[Sequence]:
+        return iter(self.sequences)
+
+    @property
+    def residues(self) -> int:
+        """Residues of all copies of all sequences."""
+        return sum(len(sequence) * sequence.copies for sequence in self.sequences)
