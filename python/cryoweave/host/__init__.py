@@ -1,0 +1,26 @@
+"""What plugin authors import: records, parameters, the context and the hook marker."""
+
+from cryoweave.host.context import Context
+from cryoweave.host.hookspecs import hookimpl
+from cryoweave.host.params import NoParams, Params, param
+from cryoweave.host.records import Check, CheckResult, Command, Format, Kind, Recipe, Stage, Step
+from cryoweave.host.registry import PluginRow, Registry, registry
+
+__all__ = [
+    "Check",
+    "CheckResult",
+    "Command",
+    "Context",
+    "Format",
+    "Kind",
+    "NoParams",
+    "Params",
+    "PluginRow",
+    "Recipe",
+    "Registry",
+    "Stage",
+    "Step",
+    "hookimpl",
+    "param",
+    "registry",
+]

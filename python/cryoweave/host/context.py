@@ -1,0 +1,55 @@
+"""What a running stage gets besides its inputs and parameters."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+Fact = str | int | float
+
+
+def _silent(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The world as a stage sees it.
+
+    Parameters
+    ----------
+    seed
+        Seed of this stage; the same seed gives the same result.
+    threads
+        Threads that the stage may use, at least 1.
+    device
+        ``cpu`` or the accelerator that the run chose.
+    scratch
+        An empty folder for the stage's own files; gone after the stage.
+    log
+        Goes to the run's log.
+    progress
+        Call it with units done and units in all (0 while unknown). It raises ``KeyboardInterrupt`` when the run is
+        to stop, so a long loop that calls it can be cancelled.
+    facts
+        Small findings that belong into the record and the report, by name; see :meth:`note`.
+    """
+
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+    scratch: Path = Path()
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("cryoweave.stage"))
+    progress: Callable[[int, int], None] = _silent
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    def rng(self) -> np.random.Generator:
+        """A fresh generator; every call gives the same stream."""
+        return np.random.default_rng(self.seed)
+
+    def note(self, name: str, value: Fact) -> None:
+        """Keep a finding, e.g. ``ctx.note("points", 1184)``."""
+        self.facts[name] = value
+        self.log.info("%s: %s", name, value)
