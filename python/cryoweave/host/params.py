@@ -37,7 +37,7 @@ def param(
     ge, gt, le, lt
         Bounds.
     """
-    extra = {key: value for key, value in (("unit", unit), ("source", source)) if value}
+    extra: dict[str, Any] = {key: value for key, value in (("unit", unit), ("source", source)) if value}
     return Field(default, description=description, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
 
 
