@@ -105,12 +105,16 @@ class Step:
     inputs
         Source of an input where the latest value of its type is not meant: a step's name, or ``input.density``,
         ``input.sequences``, ``input.model``, ``input.reference`` for what the user gave.
+    optional
+        Leave the step out, and say so in the plan, when the user did not give an input that it needs; for validators
+        that want a reference.
     """
 
     stage: str
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class Recipe:
         ----------
         text
             A table ``[recipe]`` with ``id``, ``summary`` and ``cites``, then one ``[[step]]`` per stage with ``stage``
-            and, if wanted, ``name``, ``params`` and ``inputs``.
+            and, if wanted, ``name``, ``params``, ``inputs`` and ``optional``.
         source
             Name of the file, for messages.
 
@@ -172,7 +176,13 @@ class Recipe:
 
 def _step(entry: dict[str, Any]) -> Step:
     stage = entry.pop("stage")
-    step = Step(stage, entry.pop("name", stage.rpartition(".")[2]), entry.pop("params", {}), entry.pop("inputs", {}))
+    step = Step(
+        stage=stage,
+        name=entry.pop("name", stage.rpartition(".")[2]),
+        params=entry.pop("params", {}),
+        inputs=entry.pop("inputs", {}),
+        optional=entry.pop("optional", False),
+    )
     if entry:
         raise KeyError(f"a step has no entry {next(iter(entry))!r}")
     return step
