@@ -5,4 +5,6 @@
 
 pub mod control;
 pub mod error;
+pub mod grid;
 pub mod peaks;
+pub mod simulate;

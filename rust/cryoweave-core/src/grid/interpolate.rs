@@ -1,0 +1,313 @@
+//! Density and its gradient at points between voxels.
+use ndarray::ArrayView3;
+use rayon::prelude::*;
+
+use super::frame::Frame;
+use super::{Solid, check_points};
+use crate::control::Control;
+use crate::error::{Error, Result};
+
+/// A point this far outside of the voxel centres (in voxels) is taken to be on the border: rounding puts it there.
+const EDGE: f64 = 1e-6;
+const POINTS_PER_BLOCK: usize = 2048;
+
+/// How to interpolate between voxels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Trilinear: 8 voxels.
+    Linear,
+    /// Tricubic by Catmull-Rom splines: 64 voxels, with a continuous gradient; passes through the voxels' values.
+    Cubic,
+}
+
+/// The voxels that one axis contributes to a point, and their weights.
+#[derive(Clone, Copy)]
+pub(crate) struct Stencil<const N: usize> {
+    pub(crate) index: [usize; N],
+    pub(crate) weight: [f64; N],
+}
+
+/// The voxel below a position and the fraction beyond it; `None` outside of the voxel centres.
+fn locate(position: f64, n: usize) -> Option<(usize, f64)> {
+    let last = n.checked_sub(1)?;
+    if !(position >= -EDGE && position <= last as f64 + EDGE) {
+        return None;
+    }
+    let position = position.clamp(0.0, last as f64);
+    let below = (position as usize).min(last);
+    Some((below, position - below as f64))
+}
+
+pub(crate) fn linear(position: f64, n: usize) -> Option<Stencil<2>> {
+    let (below, t) = locate(position, n)?;
+    Some(Stencil {
+        index: [below, (below + 1).min(n - 1)],
+        weight: [1.0 - t, t],
+    })
+}
+
+pub(crate) fn cubic(position: f64, n: usize) -> Option<Stencil<4>> {
+    let (below, t) = locate(position, n)?;
+    let weight = [
+        ((2.0 - t) * t - 1.0) * t * 0.5,
+        ((3.0 * t - 5.0) * t * t + 2.0) * 0.5,
+        ((4.0 - 3.0 * t) * t + 1.0) * t * 0.5,
+        (t - 1.0) * t * t * 0.5,
+    ];
+    Some(Stencil {
+        index: around(below, n),
+        weight,
+    })
+}
+
+/// The derivative of [`cubic`] by the position.
+fn cubic_slope(position: f64, n: usize) -> Option<Stencil<4>> {
+    let (below, t) = locate(position, n)?;
+    let weight = [
+        ((4.0 - 3.0 * t) * t - 1.0) * 0.5,
+        (9.0 * t - 10.0) * t * 0.5,
+        ((8.0 - 9.0 * t) * t + 1.0) * 0.5,
+        (3.0 * t - 2.0) * t * 0.5,
+    ];
+    Some(Stencil {
+        index: around(below, n),
+        weight,
+    })
+}
+
+/// The four voxels around a position, clamped at the border.
+fn around(below: usize, n: usize) -> [usize; 4] {
+    [
+        below.saturating_sub(1),
+        below,
+        (below + 1).min(n - 1),
+        (below + 2).min(n - 1),
+    ]
+}
+
+fn axes<const N: usize>(
+    position: [f64; 3],
+    shape: [usize; 3],
+    stencil: impl Fn(f64, usize) -> Option<Stencil<N>>,
+) -> Option<[Stencil<N>; 3]> {
+    Some([
+        stencil(position[0], shape[0])?,
+        stencil(position[1], shape[1])?,
+        stencil(position[2], shape[2])?,
+    ])
+}
+
+/// Density at points; `outside` for points beyond the centres of the outermost voxels.
+///
+/// Only voxels that a point touches are asked to be finite, so that few points cost little on a large map.
+pub fn interpolate(
+    map: ArrayView3<f32>,
+    frame: &Frame,
+    points: &[[f64; 3]],
+    order: Order,
+    outside: f32,
+    control: &Control,
+) -> Result<Vec<f32>> {
+    match order {
+        Order::Linear => at_points(map, frame, points, outside, control, linear),
+        Order::Cubic => at_points(map, frame, points, outside, control, cubic),
+    }
+}
+
+fn at_points<const N: usize>(
+    map: ArrayView3<f32>,
+    frame: &Frame,
+    points: &[[f64; 3]],
+    outside: f32,
+    control: &Control,
+    stencil: impl Fn(f64, usize) -> Option<Stencil<N>> + Sync,
+) -> Result<Vec<f32>> {
+    let density = |map: &Solid, point| match axes(frame.to_zyx(point), map.shape, &stencil) {
+        Some(axes) => {
+            let [z, y, x] = &axes;
+            let [columns] = gather(map, &axes, |k, j| [z.weight[k] * y.weight[j]]);
+            touched(map, &axes, dot(&columns, &x.weight) as f32)
+        }
+        None => Ok(outside),
+    };
+    each_point(map, points, control, outside, density)
+}
+
+/// Gradient of the tricubic density at points, per Å along x, y and z; zero outside of the voxel centres.
+pub fn gradient(map: ArrayView3<f32>, frame: &Frame, points: &[[f64; 3]], control: &Control) -> Result<Vec<[f64; 3]>> {
+    let slope = |map: &Solid, point| {
+        let position = frame.to_zyx(point);
+        let (Some(value), Some(slope)) = (axes(position, map.shape, cubic), axes(position, map.shape, cubic_slope))
+        else {
+            return Ok([0.0; 3]);
+        };
+        let ([z, y, x], [by_z, by_y, by_x]) = (&value, &slope);
+        let [along_x, along_y, along_z] = gather(map, &value, |k, j| {
+            [
+                z.weight[k] * y.weight[j],
+                z.weight[k] * by_y.weight[j],
+                by_z.weight[k] * y.weight[j],
+            ]
+        });
+        let by_axis = [
+            dot(&along_x, &by_x.weight) / frame.voxel_xyz[0],
+            dot(&along_y, &x.weight) / frame.voxel_xyz[1],
+            dot(&along_z, &x.weight) / frame.voxel_xyz[2],
+        ];
+        touched(map, &value, by_axis.iter().sum::<f64>() as f32)?;
+        Ok(by_axis)
+    };
+    each_point(map, points, control, [0.0; 3], slope)
+}
+
+/// Run `value` at every point, in fixed blocks.
+fn each_point<T: Copy + Send + Sync>(
+    map: ArrayView3<f32>,
+    points: &[[f64; 3]],
+    control: &Control,
+    blank: T,
+    value: impl Fn(&Solid, [f64; 3]) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    check_points(points)?;
+    let map = Solid::new(map);
+    let mut out = vec![blank; points.len()];
+    let blocks = out
+        .par_chunks_mut(POINTS_PER_BLOCK)
+        .zip(points.par_chunks(POINTS_PER_BLOCK));
+    let failures: Vec<Option<Error>> = blocks
+        .map(|(out, points)| {
+            let mut fill = || -> Result<()> {
+                control.check()?;
+                for (out, &point) in out.iter_mut().zip(points) {
+                    *out = value(&map, point)?;
+                }
+                Ok(())
+            };
+            fill().err()
+        })
+        .collect();
+    // The first block's error, so that the message does not depend on the number of threads.
+    match failures.into_iter().flatten().next() {
+        Some(error) => Err(error),
+        None => Ok(out),
+    }
+}
+
+/// Sum the rows of voxels that a point touches, under `M` sets of weights for (z, y) at once: one walk over memory.
+#[inline]
+fn gather<const N: usize, const M: usize>(
+    map: &Solid,
+    [z, y, x]: &[Stencil<N>; 3],
+    scales: impl Fn(usize, usize) -> [f64; M],
+) -> [[f64; N]; M] {
+    let start = x.index[0];
+    let adjacent = start + N == x.index[N - 1] + 1;
+    let mut sums = [[0.0; N]; M];
+    for k in 0..N {
+        for j in 0..N {
+            let row = map.row(z.index[k], y.index[j]);
+            let mut values = [0.0; N];
+            if adjacent {
+                for (value, &voxel) in values.iter_mut().zip(&row[start..start + N]) {
+                    *value = f64::from(voxel);
+                }
+            } else {
+                values = x.index.map(|i| f64::from(row[i]));
+            }
+            for (sum, scale) in sums.iter_mut().zip(scales(k, j)) {
+                for (sum, value) in sum.iter_mut().zip(values) {
+                    *sum += scale * value;
+                }
+            }
+        }
+    }
+    sums
+}
+
+fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// `value`, unless one of the voxels it was made from is not finite.
+fn touched<const N: usize>(map: &Solid, [z, y, x]: &[Stencil<N>; 3], value: f32) -> Result<f32> {
+    if value.is_finite() {
+        return Ok(value);
+    }
+    for &k in &z.index {
+        for &j in &y.index {
+            for &i in &x.index {
+                if !map.row(k, j)[i].is_finite() {
+                    return Err(Error::NotFinite([k, j, i]));
+                }
+            }
+        }
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    fn unit(shape: [usize; 3]) -> Frame {
+        Frame::new(shape, [1.0; 3], [0.0; 3]).unwrap()
+    }
+
+    #[test]
+    fn both_orders_pass_through_the_voxels_and_keep_to_the_border() {
+        let map = Array3::from_shape_fn((3, 4, 5), |(z, y, x)| (z * 100 + y * 10 + x) as f32);
+        let points = [
+            [4.0, 3.0, 2.0],
+            [4.0 + 1e-9, 3.0, 2.0],
+            [4.1, 3.0, 2.0],
+            [0.0, -0.1, 0.0],
+        ];
+        for order in [Order::Linear, Order::Cubic] {
+            let found = interpolate(map.view(), &unit([3, 4, 5]), &points, order, -7.0, &Control::default()).unwrap();
+            assert_eq!(found, [234.0, 234.0, -7.0, -7.0]);
+        }
+    }
+
+    #[test]
+    fn a_single_voxel_and_no_voxels() {
+        let one = Array3::from_elem((1, 1, 1), 3.0);
+        let at = |map: &Array3<f32>, order| {
+            let (nz, ny, nx) = map.dim();
+            interpolate(
+                map.view(),
+                &unit([nz, ny, nx]),
+                &[[0.0; 3]],
+                order,
+                9.0,
+                &Control::default(),
+            )
+        };
+        assert_eq!(at(&one, Order::Cubic), Ok(vec![3.0]));
+        assert_eq!(at(&one, Order::Linear), Ok(vec![3.0]));
+        assert_eq!(at(&Array3::zeros((0, 2, 2)), Order::Linear), Ok(vec![9.0]));
+        assert_eq!(
+            gradient(one.view(), &unit([1, 1, 1]), &[[0.0; 3]], &Control::default()),
+            Ok(vec![[0.0; 3]])
+        );
+    }
+
+    #[test]
+    fn only_a_touched_nan_is_refused() {
+        let mut map = Array3::zeros((4, 4, 4));
+        map[[3, 3, 3]] = f32::NAN;
+        let at = |point| {
+            interpolate(
+                map.view(),
+                &unit([4; 3]),
+                &[point],
+                Order::Linear,
+                0.0,
+                &Control::default(),
+            )
+        };
+        assert_eq!(at([0.5; 3]), Ok(vec![0.0]));
+        assert_eq!(at([2.5; 3]), Err(Error::NotFinite([3, 3, 3])));
+        assert_eq!(at([f64::NAN; 3]), Err(Error::PointNotFinite(0)));
+    }
+}
