@@ -1,14 +1,24 @@
 //! The door between Python and the core: borrow, check, `enter`, hand over.
 use pyo3::prelude::*;
 
+mod arrays;
 mod enter;
 mod error;
+mod grid;
 mod peaks;
+mod simulate;
 
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
     use super::enter::{set_threads, threads};
     #[pymodule_export]
+    use super::grid::{
+        gaussian, gradient, interpolate, label_components, laplacian, mask_around, resample, statistics, upsample2,
+        volume_threshold,
+    };
+    #[pymodule_export]
     use super::peaks::local_maxima;
+    #[pymodule_export]
+    use super::simulate::{simulate_blurred, simulate_electron};
 }

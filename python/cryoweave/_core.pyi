@@ -1,0 +1,67 @@
+"""What the Rust core offers; `kernels/` wraps and explains each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_F32 = NDArray[np.float32]
+_F64 = NDArray[np.float64]
+_Triple = tuple[float, ...]
+_Shape = tuple[int, ...]
+_Progress = Callable[[int, int], object] | None
+
+def set_threads(threads: int) -> None: ...
+def threads() -> int: ...
+
+# grid
+def interpolate(
+    values: _F32, voxel_xyz: _Triple, origin_xyz: _Triple, xyz: _F64, cubic: bool, outside: float
+) -> _F32: ...
+def gradient(values: _F32, voxel_xyz: _Triple, origin_xyz: _Triple, xyz: _F64) -> _F64: ...
+def resample(
+    values: _F32,
+    voxel_xyz: _Triple,
+    origin_xyz: _Triple,
+    new_shape_zyx: _Shape,
+    new_voxel_xyz: _Triple,
+    new_origin_xyz: _Triple,
+    cubic: bool,
+) -> _F32: ...
+def upsample2(values: _F32) -> _F32: ...
+def gaussian(values: _F32, sigma_zyx_voxels: _Triple) -> _F32: ...
+def laplacian(values: _F32, voxel_xyz: _Triple) -> _F32: ...
+def label_components(values: _F32, threshold: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+def mask_around(
+    shape_zyx: _Shape, voxel_xyz: _Triple, origin_xyz: _Triple, xyz: _F64, radius: float
+) -> NDArray[np.bool_]: ...
+def statistics(values: _F32) -> tuple[float, float, float, float, int]: ...
+def volume_threshold(values: _F32, n_voxels: int) -> float: ...
+
+# peaks
+def local_maxima(map: _F32, threshold: float) -> NDArray[np.int32]: ...
+
+# simulate
+def simulate_blurred(
+    shape_zyx: _Shape,
+    voxel_xyz: _Triple,
+    origin_xyz: _Triple,
+    xyz: _F64,
+    weight: _F64,
+    sigma: _F64,
+    progress: _Progress = None,
+) -> _F32: ...
+def simulate_electron(
+    shape_zyx: _Shape,
+    voxel_xyz: _Triple,
+    origin_xyz: _Triple,
+    xyz: _F64,
+    tables: tuple[_F64, _F64],
+    atoms: tuple[NDArray[np.int64], _F64, _F64],
+    b_resolution: float,
+    progress: _Progress = None,
+) -> _F32: ...
+
+# A topic that has no signatures here yet.
+def __getattr__(name: str) -> Any: ...
