@@ -1,6 +1,7 @@
 """Parameters of a stage: one pydantic model makes the CLI, the TOML check, the JSON schema and the docs table."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,3 +44,56 @@ def param(
 
 class NoParams(Params):
     """For a stage that has nothing to choose."""
+
+
+@dataclass(frozen=True)
+class ParamRow:
+    """One parameter as users see it.
+
+    Parameters
+    ----------
+    name, type, default
+        As in a recipe's TOML; ``type`` is a word or two, e.g. ``float`` or ``cpu | gpu``.
+    unit, bounds, description, source
+        As given to :func:`param`; ``bounds`` reads like ``> 0, <= 10``. Empty where there is none.
+    """
+
+    name: str
+    type: str
+    default: Any
+    unit: str
+    bounds: str
+    description: str
+    source: str
+
+
+_SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def describe(params: type[Params]) -> list[ParamRow]:
+    """What a stage's parameters are, in their order."""
+    rows = []
+    for name, field in params.model_fields.items():
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        rows.append(
+            ParamRow(
+                name,
+                _type_name(field.annotation),
+                field.default,
+                str(extra.get("unit", "")),
+                ", ".join(_bounds(field.metadata)),
+                field.description or "",
+                str(extra.get("source", "")),
+            )
+        )
+    return rows
+
+
+def _bounds(metadata: list[Any]) -> list[str]:
+    return [f"{sign} {getattr(item, key):g}" for item in metadata for key, sign in _SIGNS.items() if hasattr(item, key)]
+
+
+def _type_name(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, get_args(annotation)))
+    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)

@@ -1,0 +1,7 @@
+"""What plugin authors import in their tests; needs pytest."""
+
+from cryoweave.testing.contract import StageContract
+from cryoweave.testing.registries import make_registry
+from cryoweave.testing.synthetic import ideal_model, sequences_of, simulated_map
+
+__all__ = ["StageContract", "ideal_model", "make_registry", "sequences_of", "simulated_map"]

@@ -1,0 +1,187 @@
+"""What every stage promises, as a pytest class that a plugin's tests subclass."""
+
+import inspect
+import signal
+import threading
+import time
+import typing
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, Traces
+from cryoweave.errors import CryoweaveError
+from cryoweave.host import Context, Params, Registry, Stage, registry
+from cryoweave.host.params import describe
+
+CANCELS_WITHIN = 1.0
+"""Seconds that a stage may go on after Ctrl-C."""
+
+
+class StageContract:
+    """Subclass it, name the stage, give inputs; pytest does the rest.
+
+    A subclass sets ``stage_id`` and writes ``inputs()``. It may replace ``params()`` (the defaults), ``registry()``
+    (the installed plugins) and ``may_be_empty``: names of inputs for which an empty one is no mistake.
+    """
+
+    stage_id: ClassVar[str] = ""
+    may_be_empty: ClassVar[tuple[str, ...]] = ()
+
+    def inputs(self) -> dict[str, Any]:
+        """Values for all that the stage takes, small but real enough to give a result; the same at every call."""
+        raise NotImplementedError
+
+    def params(self) -> Params:
+        """Parameters for the runs."""
+        return self.stage.params()
+
+    def registry(self) -> Registry:
+        """Where the stage is looked up."""
+        return registry()
+
+    @property
+    def stage(self) -> Stage:
+        """The record under test."""
+        return self.registry().stage(self.stage_id)
+
+    def run(self, ctx: Context, **inputs: Any) -> Any:
+        """Call the stage as the pipeline does."""
+        missing: dict[str, Any] = dict.fromkeys(self.stage.optional)
+        return self.stage.function()(**{**missing, **inputs}, params=self.params(), ctx=ctx)
+
+    def test_parameters_are_documented_and_bounded(self) -> None:
+        """Each has a help line and a default that its own bounds allow; each number has bounds and says its unit."""
+        for row in describe(self.stage.params):
+            assert row.description.strip(), f"{row.name} has no description"
+            if row.type in ("int", "float"):
+                assert row.bounds, f"{row.name} is a number without bounds"
+                named = [unit for unit in ("Å", "degree", "second") if unit in row.description]
+                assert row.unit or not named, f"{row.name}: say {named} in `unit`; an empty one means a pure number"
+        self.stage.params.model_validate(self.stage.params().model_dump())
+
+    def test_signature_is_what_the_record_says(self) -> None:
+        """Inputs by name, then ``params``, then ``ctx``, annotated with the record's types."""
+        function = self.stage.function()
+        hints = typing.get_type_hints(function)
+        assert list(inspect.signature(function).parameters) == [*self.stage.takes, "params", "ctx"]
+        for name, kind in self.stage.takes.items():
+            wanted = kind | None if name in self.stage.optional else kind
+            assert hints.get(name) == wanted, f"{name} is annotated {hints.get(name)}, wanted {wanted}"
+        assert issubclass(self.stage.params, hints["params"])
+        assert hints["ctx"] is Context
+        assert hints["return"] == self.stage.gives
+
+    def test_gives_what_it_says_and_leaves_inputs_alone(self, tmp_path: Path) -> None:
+        """The output is of type ``gives``; every array of every input is what it was."""
+        inputs = self.inputs()
+        unknown = set(inputs) - set(self.stage.takes)
+        assert not unknown, f"inputs() gives {unknown}, which the stage does not take"
+        before = {name: digest(value) for name, value in inputs.items()}
+        assert isinstance(self.run(Context(scratch=tmp_path), **inputs), self.stage.gives)
+        assert {name: digest(value) for name, value in inputs.items()} == before
+
+    def test_same_seed_gives_the_same_result(self, tmp_path: Path) -> None:
+        """Bit for bit, and whatever the number of threads."""
+        first = self.run(Context(seed=7, threads=1, scratch=tmp_path), **self.inputs())
+        again = self.run(Context(seed=7, threads=2, scratch=tmp_path), **self.inputs())
+        assert digest(first) == digest(again)
+
+    def test_an_empty_input_is_a_clear_error(self, tmp_path: Path) -> None:
+        """A map of zeros, no points, no atoms: an expected error that says what to do next."""
+        inputs = self.inputs()
+        for name in sorted(set(inputs) - set(self.may_be_empty)):
+            nothing = empty(inputs[name])
+            if nothing is None:
+                continue
+            with pytest.raises(CryoweaveError) as error:
+                self.run(Context(scratch=tmp_path), **{**inputs, name: nothing})
+            assert str(error.value), f"the error for an empty {name} has no message"
+            assert error.value.hint, f"the error for an empty {name} ({error.value}) has no hint"
+
+    def test_progress_can_stop_it(self, tmp_path: Path) -> None:
+        """Whoever calls ``ctx.progress`` lets its ``KeyboardInterrupt`` through."""
+        called = False
+
+        def stop(_done: int, _total: int) -> None:
+            nonlocal called
+            called = True
+            raise KeyboardInterrupt
+
+        try:
+            self.run(Context(scratch=tmp_path, progress=stop), **self.inputs())
+        except KeyboardInterrupt:
+            return
+        assert not called, "the stage swallowed the KeyboardInterrupt that its progress raised"
+
+    def test_interrupt_ends_it_within_a_second(self, tmp_path: Path) -> None:
+        """Ctrl-C in the middle of a run that takes longer than 0.2 s on these inputs."""
+
+        def work() -> None:
+            self.run(Context(scratch=tmp_path), **self.inputs())
+
+        work()  # loads what is loaded once
+        begun = time.perf_counter()
+        work()
+        taken = time.perf_counter() - begun
+        if taken < 0.2:
+            pytest.skip("done in less than 0.2 s: nothing to interrupt")
+        late = interrupted(work, after=taken / 4)
+        assert late is not None, "it swallowed Ctrl-C"
+        assert late < CANCELS_WITHIN, f"it went on for {late:.1f} s after Ctrl-C"
+
+
+def digest(value: Any) -> str:
+    """The digest that the cache uses."""
+    from cryoweave.io import store
+
+    found: str = store.digest(value)
+    return found
+
+
+def empty(value: Any) -> Any:
+    """The same kind of value with nothing in it; None where there is no such thing."""
+    if isinstance(value, DensityMap | ProbabilityMaps):
+        return replace(value, values=np.zeros_like(value.values))
+    if isinstance(value, Model | PointCloud | Traces):
+        columns: dict[str, Any] = {field.name: getattr(value, field.name) for field in fields(value)}
+        return type(value)(**{name: c[:0] if isinstance(c, np.ndarray) else c for name, c in columns.items()})
+    return None
+
+
+def interrupted(work: Callable[[], None], *, after: float) -> float | None:
+    """Send SIGINT to the main thread, which does the work, after so many seconds.
+
+    Returns
+    -------
+    Seconds from the signal to the end, wall or CPU, whichever is less, so that a busy machine is no excuse and no
+    reproach; None if the work did not end by ``KeyboardInterrupt``.
+    """
+    main = threading.main_thread()
+    if threading.current_thread() is not main or main.ident is None:
+        raise RuntimeError("only the main thread can be interrupted")
+    ident = main.ident
+    sent: list[tuple[float, float]] = []
+
+    def send() -> None:
+        sent.append((time.perf_counter(), time.process_time()))
+        signal.pthread_kill(ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(after, send)
+    try:
+        timer.start()
+        work()
+        timer.cancel()
+        timer.join()  # a signal sent in this moment is caught here, not by pytest
+    except KeyboardInterrupt:
+        if not sent:
+            raise
+        return min(time.perf_counter() - sent[0][0], time.process_time() - sent[0][1])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return None

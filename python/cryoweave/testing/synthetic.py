@@ -1,0 +1,146 @@
+"""Ideal models and their maps: small inputs whose truth is known."""
+
+from collections.abc import Sequence as Numbers
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import DensityMap, Frame, Model, Sequence, SequenceSet
+from cryoweave.data.residues import PROTEIN_NAMES
+
+TORSIONS = {"H": (-57.0, -47.0), "E": (-120.0, 130.0), "C": (-75.0, 145.0)}
+"""Backbone torsions φ, ψ in degrees of helix, strand and (extended) coil."""
+_LETTERS = "AVLISTKEDQNRFYWMGHPC"
+_WEIGHT = {"C": 6.0, "N": 7.0, "O": 8.0, "S": 16.0, "P": 15.0}
+
+
+def ideal_model(structure: str = "H" * 16 + "C" * 4 + "E" * 8, *, letters: str = "", chain: str = "A") -> Model:
+    """A backbone (N, CA, C, O, CB) with ideal bonds, angles and torsions.
+
+    Parameters
+    ----------
+    structure
+        One letter of ``H``, ``E``, ``C`` per residue.
+    letters
+        Sequence in one-letter codes; empty for one that runs through all amino acids.
+    chain
+        Chain id.
+
+    Returns
+    -------
+    The model, residues numbered from 1, first atom near the origin.
+    """
+    letters = letters or "".join(_LETTERS[i % len(_LETTERS)] for i in range(len(structure)))
+    main = _main_chain([TORSIONS[letter] for letter in structure])
+    rows: list[tuple[str, str, int, NDArray[np.float64]]] = []
+    for i, letter in enumerate(letters):
+        n, ca, c = main[3 * i : 3 * i + 3]
+        psi = np.radians(TORSIONS[structure[i]][1])
+        atoms = {"N": n, "CA": ca, "C": c, "O": _place([n, ca, c], 1.231, np.radians(120.5), psi + np.pi)}
+        if letter != "G":
+            atoms["CB"] = _place([c, n, ca], 1.53, np.radians(110.4), np.radians(-122.6))
+        rows += [(name, PROTEIN_NAMES[letter], i + 1, xyz) for name, xyz in atoms.items()]
+    count = len(rows)
+    return Model(
+        xyz=np.array([row[3] for row in rows]),
+        element=np.array([row[0][0] for row in rows]),
+        atom_name=np.array([row[0] for row in rows]),
+        residue_name=np.array([row[1] for row in rows]),
+        chain=np.full(count, chain),
+        residue_number=np.array([row[2] for row in rows], np.int32),
+        insertion_code=np.full(count, ""),
+        altloc=np.full(count, ""),
+        occupancy=np.ones(count, np.float32),
+        b_factor=np.full(count, 30.0, np.float32),
+        hetero=np.zeros(count, bool),
+    )
+
+
+def sequences_of(model: Model) -> SequenceSet:
+    """The sequence of each chain of a protein model, named like the chain."""
+    codes = {name: letter for letter, name in PROTEIN_NAMES.items()}
+    trace = model.trace_atoms()
+    chains = dict.fromkeys(trace.chain.tolist())
+    return SequenceSet(
+        tuple(
+            Sequence(name, "".join(codes[r] for r in trace.residue_name[trace.chain == name].tolist()))
+            for name in chains
+        )
+    )
+
+
+def simulated_map(
+    model: Model, *, resolution: float = 4.0, voxel: float = 1.0, margin: float = 8.0, noise: float = 0.0, seed: int = 0
+) -> DensityMap:
+    """The model's density: one Gaussian per atom, as high as its atomic number.
+
+    Parameters
+    ----------
+    model
+        Where the atoms are.
+    resolution
+        In Å; each Gaussian has σ = 0.225 × resolution, as ChimeraX's ``molmap`` has it.
+    voxel
+        Spacing in Å.
+    margin
+        Empty space around the atoms in Å.
+    noise
+        Standard deviation of white noise, as a fraction of the highest density.
+    seed
+        Of the noise.
+
+    Returns
+    -------
+    A map in whose frame the model sits; its origin is not (0, 0, 0).
+    """
+    low = model.xyz.min(axis=0) - margin
+    shape = np.ceil((model.xyz.max(axis=0) + margin - low) / voxel).astype(int) + 1
+    frame = Frame((shape[2], shape[1], shape[0]), (voxel, voxel, voxel), (low[0], low[1], low[2]))
+    weight = np.array([_WEIGHT.get(element, 7.0) for element in model.element.tolist()])
+    values = _gaussians(frame, model.xyz, weight, 0.225 * resolution)
+    if noise:
+        values += np.random.default_rng(seed).normal(0.0, noise * values.max(), values.shape)
+    return DensityMap(values.astype(np.float32), frame)
+
+
+def _gaussians(
+    frame: Frame, xyz: NDArray[np.float64], weight: NDArray[np.float64], sigma: float
+) -> NDArray[np.float64]:
+    """Sum of Gaussians, each the outer product of three one-dimensional ones."""
+    values = np.zeros(frame.shape_zyx)
+    for centre, height in zip(frame.to_zyx(xyz), weight, strict=True):
+        reach = np.ceil(5 * sigma / np.array(frame.voxel_xyz[::-1]))
+        first = np.maximum(np.floor(centre - reach), 0).astype(int)
+        last = np.minimum(np.ceil(centre + reach) + 1, frame.shape_zyx).astype(int)
+        z, y, x = (
+            np.exp(-0.5 * ((np.arange(a, b) - c) * step / sigma) ** 2)
+            for a, b, c, step in zip(first, last, centre, frame.voxel_xyz[::-1], strict=True)
+        )
+        block = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+        values[block] += height * z[:, None, None] * y[:, None] * x
+    return values
+
+
+def _main_chain(torsions: Numbers[tuple[float, float]]) -> NDArray[np.float64]:
+    """N, CA, C of each residue, shape ``(3n, 3)``, with Engh and Huber's bonds and angles."""
+    phi = np.radians([pair[0] for pair in torsions])
+    psi = np.radians([pair[1] for pair in torsions])
+    atoms = [np.zeros(3), np.array([1.458, 0.0, 0.0])]
+    angle = np.radians(111.0)
+    atoms.append(atoms[1] + 1.525 * np.array([-np.cos(angle), np.sin(angle), 0.0]))
+    for i in range(1, len(torsions)):
+        atoms.append(_place(atoms[-3:], 1.329, np.radians(116.6), psi[i - 1]))
+        atoms.append(_place(atoms[-3:], 1.458, np.radians(121.7), np.pi))
+        atoms.append(_place(atoms[-3:], 1.525, angle, phi[i]))
+    return np.array(atoms[: 3 * len(torsions)])
+
+
+def _place(before: list[NDArray[np.float64]], length: float, angle: float, torsion: float) -> NDArray[np.float64]:
+    """The atom ``d`` with this bond c–d, angle b–c–d and torsion a–b–c–d (radians) after a, b, c."""
+    a, b, c = before
+    along = (c - b) / np.linalg.norm(c - b)
+    normal = np.cross(b - a, along)
+    normal /= np.linalg.norm(normal)
+    local = length * np.array([-np.cos(angle), np.sin(angle) * np.cos(torsion), np.sin(angle) * np.sin(torsion)])
+    placed: NDArray[np.float64] = c + local @ np.array([along, np.cross(normal, along), normal])
+    return placed
