@@ -36,7 +36,7 @@ def load_object(path: str) -> Any:
     module_name, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
         raise PluginError(f"cannot load {path}: {error}", "see `cryoweave plugins doctor`") from error
 
 

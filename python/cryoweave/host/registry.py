@@ -94,7 +94,7 @@ class Registry:
             records = {hook: _records(plugin, hook, kind) for hook, kind in _HOOKS.items()}
             self.manager.register(plugin, name=f"{row.package}:{row.name}")
             self.manager.check_pending()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self.manager.has_plugin(f"{row.package}:{row.name}"):
                 self.manager.unregister(plugin)
             self.plugins.append(PluginRow(row.name, row.package, row.version, _cause(error)))
@@ -129,7 +129,9 @@ def _records(plugin: Any, hook: str, kind: type) -> list[Any]:
     return records
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: Exception | SystemExit) -> str:
+    if isinstance(error, SystemExit):
+        return "it ended the program"
     return str(error) if isinstance(error, CryoweaveError) else f"{type(error).__name__}: {error}"
 
 
@@ -143,8 +145,7 @@ def discover(points: Iterable[EntryPoint]) -> Registry:
         try:
             plugin = point.load()
         except (Exception, SystemExit) as error:  # whatever a stranger's module does at import stays in its row
-            cause = error if isinstance(error, Exception) else RuntimeError("it ended the program at import")
-            registry.plugins.append(PluginRow(row.name, row.package, row.version, _cause(cause)))
+            registry.plugins.append(PluginRow(row.name, row.package, row.version, _cause(error)))
             continue
         registry.add(row, plugin)
     return registry
