@@ -1,0 +1,1 @@
+"""Stages that belong to no method."""

@@ -1,0 +1,51 @@
+"""How well the density supports a model."""
+
+import numpy as np
+
+from cryoweave.data import DensityMap, Metric, Model, ScoreTable
+from cryoweave.errors import StageError
+from cryoweave.host import Context, NoParams
+from cryoweave.kernels.grid import interpolate
+
+BOND = (2.8, 4.2)
+"""Cα–Cα distances (Å) that pass as a bond: 2.9 (cis) to 3.8 (trans), and 0.4 Å more for a trace."""
+
+METRICS = {
+    "density": Metric("density at the residue's Cα (P for nucleotides), trilinear", "map", True),
+    "density_sigma": Metric(
+        "mean density at the Cα (P) atoms, less the map's mean, over the map's standard deviation", "σ", True
+    ),
+    "calpha_bonds": Metric(
+        "share of neighbours in the chain whose Cα lie 2.8–4.2 Å apart, of all such neighbours", "", True
+    ),
+    "residues": Metric("residues with a Cα (P)", "residues"),
+    "fragments": Metric("runs of residues with consecutive numbers and Cα at most 4.2 Å apart", "fragments", False),
+}
+
+
+def supported(model: Model, density: DensityMap, params: NoParams, ctx: Context) -> ScoreTable:
+    """Density at each residue's trace atom, and what the trace's geometry says."""
+    trace = model.trace_atoms()
+    if not len(trace):
+        raise StageError("the model has no Cα or P atom", "is it a model of a protein or nucleic acid?")
+    values = interpolate(density.values, density.frame, trace.xyz)
+    deviation = float(density.values.std())
+    sigma = (float(values.mean()) - float(density.values.mean())) / deviation if deviation > 0 else np.nan
+    neighbours = (trace.chain[1:] == trace.chain[:-1]) & (np.diff(trace.residue_number) == 1)
+    distance = np.linalg.norm(np.diff(trace.xyz, axis=0), axis=1)
+    bonded = neighbours & (distance >= BOND[0]) & (distance <= BOND[1])
+    joined = neighbours & (distance <= BOND[1])
+    return ScoreTable(
+        chain=trace.chain,
+        residue_number=trace.residue_number,
+        insertion_code=trace.insertion_code,
+        residue_name=trace.residue_name,
+        residues={"density": values.astype(np.float64)},
+        whole={
+            "density_sigma": sigma,
+            "calpha_bonds": float(bonded.sum() / neighbours.sum()) if neighbours.any() else np.nan,
+            "residues": len(trace),
+            "fragments": 1 + int((~joined).sum()),
+        },
+        metrics=METRICS,
+    )

@@ -1,0 +1,52 @@
+"""Points from density."""
+
+import numpy as np
+
+from cryoweave.data import DensityMap, PointCloud
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.graph import contact_edges
+from cryoweave.kernels.peaks import local_maxima, mean_shift, merge_points
+from cryoweave_basics.stages import MaximaParams, MeanShiftParams
+
+
+def maxima(density: DensityMap, params: MaximaParams, ctx: Context) -> PointCloud:
+    """Voxels above the threshold that exceed their 26 neighbours."""
+    zyx = local_maxima(density.values, params.threshold)
+    if not len(zyx):
+        raise empty(density, params.threshold)
+    ctx.note("points", len(zyx))
+    return PointCloud(xyz=density.frame.to_xyz(zyx), weight=density.values[tuple(zyx.T)])
+
+
+def mean_shifted(density: DensityMap, params: MeanShiftParams, ctx: Context) -> PointCloud:
+    """Local dense points. Weight: kernel density at the point, scaled to 0..1 over all end points."""
+    voxel_zyx = np.array(density.frame.voxel_xyz[::-1])
+    voxel = float(voxel_zyx.mean())
+    started, ended, theta = mean_shift(
+        density.values,
+        params.threshold,
+        tuple(params.bandwidth / voxel_zyx),
+        max_shift=params.allow / voxel,
+        progress=ctx.progress,
+    )
+    if not len(started):
+        raise empty(density, params.threshold)
+    span = float(theta.max() - theta.min())
+    scaled = (theta - theta.min()) / span if span > 0 else np.ones_like(theta)
+    xyz = density.frame.to_xyz(ended)
+    kept = np.flatnonzero(scaled >= params.filter)
+    survivors, owner = merge_points(xyz[kept], scaled[kept], params.merge)
+    edges = contact_edges(started[kept], owner, density.frame.shape_zyx)
+    ctx.note("threshold", params.threshold)
+    ctx.note("voxels above the threshold", len(started))
+    ctx.note("points", len(survivors))
+    return PointCloud(xyz=xyz[kept][survivors], weight=scaled[kept][survivors], edges=edges)
+
+
+def empty(density: DensityMap, threshold: float) -> StageError:
+    """What to say when no voxel lies above the threshold."""
+    return StageError(
+        f"no voxel lies above the threshold {threshold:g}; the map's maximum is {density.values.max():g}",
+        "lower the threshold; `cryoweave map info` suggests one",
+    )

@@ -1,0 +1,174 @@
+"""What the plugin hands over. Nothing here does work: each stage names its function."""
+
+from typing import Literal
+
+from cryoweave.data import DensityMap, Model, PointCloud, ScoreTable, Threading
+from cryoweave.host import Kind, Params, Stage, hookimpl, param
+
+LDP_SOURCE = "Terashi & Kihara 2018, doi 10.1038/s41467-018-04053-7"
+
+
+class ResampleParams(Params):
+    """Parameters of ``map.resample``."""
+
+    voxel: float = param(1.0, "edge of the new cubic voxels", unit="Å", gt=0.05, le=20)
+    order: Literal["linear", "cubic"] = param("cubic", "interpolation between the old voxels")
+
+
+class UpsampleParams(Params):
+    """Parameters of ``map.upsample``."""
+
+    coarser_than: float = param(
+        1.0, "double the sampling if a voxel is larger than this", unit="Å", gt=0, source=LDP_SOURCE
+    )
+
+
+class CropParams(Params):
+    """Parameters of ``map.crop``."""
+
+    margin: float = param(5.0, "empty rim to keep around the density", unit="Å", ge=0, le=100)
+    threshold: float = param(0.0, "density above which a voxel is kept", unit="map")
+
+
+class BlurParams(Params):
+    """Parameters of ``map.blur``."""
+
+    sigma: float = param(1.0, "width of the Gaussian", unit="Å", gt=0, le=50)
+
+
+class SolventParams(Params):
+    """Parameters of ``map.solvent``."""
+
+    noise: float = param(
+        0.15, "standard deviation of the noise over the mean density at the strongest 5 % of the voxels", ge=0, le=10
+    )
+    correlation: float = param(
+        20.0, "B factor that colours the noise: the larger, the smoother", unit="Å²", ge=0, le=1000
+    )
+    bulk: float = param(0.05, "standard deviation of the slow solvent waves, in the same measure", ge=0, le=10)
+    margin: float = param(10.0, "solvent to add on each side of the box", unit="Å", ge=0, le=200)
+
+
+class MaximaParams(Params):
+    """Parameters of ``peaks.maxima``."""
+
+    threshold: float = param(0.0, "density above which a voxel may be a peak", unit="map")
+
+
+class MeanShiftParams(Params):
+    """Parameters of ``peaks.meanshift``."""
+
+    threshold: float = param(0.0, "start at every voxel above this density (-t)", unit="map", source=LDP_SOURCE)
+    bandwidth: float = param(2.0, "band width of the kernel (-gw)", unit="Å", gt=0, le=20, source=LDP_SOURCE)
+    allow: float = param(10.0, "a point that moved farther than this stops (-allow)", unit="Å", gt=0, source=LDP_SOURCE)
+    filter: float = param(
+        0.1, "drop end points below this share of the density range (-filter)", ge=0, lt=1, source=LDP_SOURCE
+    )
+    merge: float = param(0.5, "join end points closer than this (-merge)", unit="Å", gt=0, le=10, source=LDP_SOURCE)
+
+
+STAGES = [
+    Stage(
+        id="map.resample",
+        kind=Kind.PREPARE,
+        summary="bring the map to cubic voxels of a given size",
+        load="cryoweave_basics.prepare:resampled",
+        takes={"density": DensityMap},
+        gives=DensityMap,
+        params=ResampleParams,
+    ),
+    Stage(
+        id="map.upsample",
+        kind=Kind.PREPARE,
+        summary="double the sampling of a coarse map by linear interpolation",
+        load="cryoweave_basics.prepare:upsampled",
+        takes={"density": DensityMap},
+        gives=DensityMap,
+        params=UpsampleParams,
+    ),
+    Stage(
+        id="map.crop",
+        kind=Kind.PREPARE,
+        summary="cut off the empty rim of the box",
+        load="cryoweave_basics.prepare:cropped",
+        takes={"density": DensityMap},
+        gives=DensityMap,
+        params=CropParams,
+    ),
+    Stage(
+        id="map.blur",
+        kind=Kind.PREPARE,
+        summary="Gaussian low-pass filter",
+        load="cryoweave_basics.prepare:blurred",
+        takes={"density": DensityMap},
+        gives=DensityMap,
+        params=BlurParams,
+    ),
+    Stage(
+        id="map.flip",
+        kind=Kind.PREPARE,
+        summary="mirror the map (the other hand)",
+        load="cryoweave_basics.prepare:flipped",
+        takes={"density": DensityMap},
+        gives=DensityMap,
+    ),
+    Stage(
+        id="map.solvent",
+        kind=Kind.PREPARE,
+        summary="add solvent and coloured noise to a masked map, to judge a method without the mask's help",
+        load="cryoweave_basics.prepare:with_solvent",
+        takes={"density": DensityMap},
+        gives=DensityMap,
+        params=SolventParams,
+    ),
+    Stage(
+        id="peaks.maxima",
+        kind=Kind.DETECT,
+        summary="local maxima of the density",
+        load="cryoweave_basics.detect:maxima",
+        takes={"density": DensityMap},
+        gives=PointCloud,
+        params=MaximaParams,
+    ),
+    Stage(
+        id="peaks.meanshift",
+        kind=Kind.DETECT,
+        summary="local dense points: mean shift of every voxel, end points merged and joined by continuous density",
+        load="cryoweave_basics.detect:mean_shifted",
+        takes={"density": DensityMap},
+        gives=PointCloud,
+        params=MeanShiftParams,
+        cites=("10.1038/s41467-018-04053-7",),
+    ),
+    Stage(
+        id="build.calpha",
+        kind=Kind.BUILD,
+        summary="a Cα model of the best threading, numbered as the sequences, confidence in the B factor",
+        load="cryoweave_basics.build:alpha_carbons",
+        takes={"threading": Threading},
+        gives=Model,
+    ),
+    Stage(
+        id="compare.reference",
+        kind=Kind.VALIDATE,
+        summary="Cα recall, precision, register, TM-score and fragments against a reference model",
+        load="cryoweave_basics.reference:compared",
+        takes={"model": Model, "reference": Model},
+        gives=ScoreTable,
+        cites=("10.1002/prot.20264",),
+    ),
+    Stage(
+        id="compare.density",
+        kind=Kind.VALIDATE,
+        summary="density at the atoms, and Cα geometry",
+        load="cryoweave_basics.density:supported",
+        takes={"model": Model, "density": DensityMap},
+        gives=ScoreTable,
+    ),
+]
+
+
+@hookimpl
+def cryoweave_stages() -> list[Stage]:
+    """The stages of this plugin."""
+    return STAGES

@@ -1,0 +1,132 @@
+"""From paths to residues: side-chain volume along the path against that of the sequence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import Sequence, SequenceSet, Threading, Traces
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.align import thread_paths
+from cryoweave_mainmast.stages import ThreadParams
+
+VOLUME = {
+    "A": 176.0, "R": 477.4, "N": 386.0, "D": 403.1, "C": 422.9, "Q": 398.3, "E": 425.6, "G": 115.3, "H": 504.1,
+    "I": 312.3, "L": 300.2, "K": 322.2, "M": 440.6, "F": 518.6, "P": 317.6, "S": 257.2, "T": 315.3, "W": 748.1,
+    "Y": 598.9, "V": 276.3,
+}  # fmt: skip
+"""Density that a side chain shows, by residue type: the table of the published ThreadCA."""
+UNKNOWN_VOLUME = float(np.mean(list(VOLUME.values())))
+
+HELIX_WEIGHTS = (1.0, 1.1, 1.2, 1.3)
+STRAND_WEIGHTS = (0.7, 0.8, 0.9, 1.0)
+"""Helices show more density and strands less: the published grid, tried in all pairs."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One threading: a score and a node of a path for each residue."""
+
+    score: float
+    origin: str
+    xyz: NDArray[np.float64]
+
+
+def thread(traces: Traces, sequences: SequenceSet, params: ThreadParams, ctx: Context) -> Threading:
+    """A pool of threadings of the one sequence onto the longest path of each candidate, forward and backward."""
+    sequence = the_sequence(sequences)
+    features = [(weights, sequence_feature(sequence, *weights)) for weights in weight_pairs(sequence)]
+    found: list[Candidate] = []
+    paths = [(candidate, traces.points_of(fragments[0])) for candidate, fragments in traces.candidates()]
+    long_enough = [(candidate, path) for candidate, path in paths if path.stop - path.start >= len(sequence)]
+    if not long_enough:
+        longest = max(path.stop - path.start for _, path in paths)
+        raise StageError(
+            f"the longest path has {longest} nodes, fewer than the {len(sequence)} residues of {sequence.name!r}",
+            "lower the threshold, or trace with gaps and all components: recipe mainmast-plus",
+        )
+    for done, (candidate, path) in enumerate(long_enough):
+        ctx.progress(done, len(long_enough))
+        xyz, weight = traces.xyz[path], traces.weight[path]
+        volume = path_feature(xyz, weight, params)
+        for direction in (1, -1):
+            found += threadings(xyz[::direction], volume[::direction], features, params, f"tree {candidate}", direction)
+    found.sort(key=lambda one: -one.score)
+    return pooled(sequences, found[: params.pool], ctx)
+
+
+def the_sequence(sequences: SequenceSet) -> Sequence:
+    """The single sequence that the method can thread."""
+    if len(sequences) != 1 or sequences.sequences[0].copies != 1 or sequences.sequences[0].molecule != "protein":
+        raise StageError(
+            f"this step threads one protein chain, and {sum(s.copies for s in sequences)} chains are given",
+            "give a FASTA file with the one sequence of the chain in the map, cut out first",
+        )
+    return sequences.sequences[0]
+
+
+def weight_pairs(sequence: Sequence) -> list[tuple[float, float]]:
+    """Weights of helix and strand to try; without known secondary structure there is nothing to weigh."""
+    if not sequence.secondary_structure:
+        return [(1.0, 1.0)]
+    return [(helix, strand) for helix in HELIX_WEIGHTS for strand in STRAND_WEIGHTS]
+
+
+def sequence_feature(sequence: Sequence, helix: float, strand: float) -> NDArray[np.float64]:
+    """z-score of the weighted side-chain volume of each residue."""
+    volume = np.array([VOLUME.get(letter, UNKNOWN_VOLUME) for letter in sequence.letters])
+    by_structure = {"H": helix, "E": strand, "C": 1.0}
+    weight = [by_structure[s] for s in sequence.secondary_structure] or [1.0]
+    return z_score(volume * weight)
+
+
+def path_feature(xyz: NDArray[np.float64], weight: NDArray[np.float32], params: ThreadParams) -> NDArray[np.float64]:
+    """z-score of the density gathered around each node from the nodes of the path."""
+    distance = np.linalg.norm(xyz[:, None] - xyz[None, :], axis=2)
+    kernel = np.exp(-(distance**2) / (2 * params.fw**2)) / params.fw
+    return z_score(np.where(distance <= params.gather, kernel, 0.0) @ weight.astype(np.float64))
+
+
+def z_score(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values less their mean over their standard deviation; zeros if all are equal."""
+    deviation = values.std()
+    return np.zeros_like(values) if deviation == 0 else (values - values.mean()) / deviation
+
+
+def threadings(
+    xyz: NDArray[np.float64],
+    volume: NDArray[np.float64],
+    features: list[tuple[tuple[float, float], NDArray[np.float64]]],
+    params: ThreadParams,
+    name: str,
+    direction: int,
+) -> list[Candidate]:
+    """Thread one path in one direction with every pair of weights."""
+    match = np.stack([1 - np.abs(volume[:, None] - feature[None, :]) for _, feature in features])
+    found = thread_paths(match, xyz, params.ab, params.wb, params.max_skip)
+    way = "forward" if direction == 1 else "backward"
+    return [
+        Candidate(float(score), f"{name}, {way}, helix {helix:g}, strand {strand:g}", xyz[nodes])
+        for score, nodes, ((helix, strand), _) in zip(found.scores, found.nodes, features, strict=True)
+    ]
+
+
+def pooled(sequences: SequenceSet, found: list[Candidate], ctx: Context) -> Threading:
+    """The pool as one value; confidence of a residue: share of the pool that has it within 3 Å of the same place."""
+    stack = np.stack([one.xyz for one in found])
+    ctx.note("threadings in the pool", len(found))
+    ctx.note("best threading score", round(found[0].score, 3))
+    ctx.note("best threading", found[0].origin)
+    agree = [(np.linalg.norm(stack - one, axis=2) <= 3.0).mean(axis=0) for one in stack]
+    residues = stack.shape[1]
+    return Threading(
+        sequences=sequences,
+        candidate=np.repeat(np.arange(len(found)), residues),
+        chain=np.zeros(len(found) * residues, np.int32),
+        residue=np.tile(np.arange(residues), len(found)),
+        xyz=stack.reshape(-1, 3),
+        confidence=np.concatenate(agree),
+        score=[one.score for one in found],
+        origin=tuple(one.origin for one in found),
+    )
