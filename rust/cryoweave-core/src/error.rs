@@ -9,6 +9,14 @@ pub enum Error {
     /// A point has a NaN or infinite coordinate.
     #[error("point {0} has a coordinate that is not finite")]
     PointNotFinite(usize),
+    /// A matrix of scores has a NaN or infinite entry.
+    #[error("the matrix holds a value that is not finite at row {row}, column {column}")]
+    CellNotFinite {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+    },
     /// A parameter is outside of the range in which the kernel means something.
     #[error("{name} must be {rule}, not {value}")]
     Parameter {

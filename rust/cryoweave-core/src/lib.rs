@@ -3,8 +3,10 @@
 //! Maps are `ArrayView3<f32>` in `(z, y, x)` order; points are `[f64; 3]` as `xyz` in Å unless a name says `zyx`.
 //! Every long loop takes a [`control::Control`] and asks it once per slab, row or block whether to go on.
 
+pub mod align;
 pub mod control;
 pub mod error;
 pub mod grid;
+pub mod metrics;
 pub mod peaks;
 pub mod simulate;

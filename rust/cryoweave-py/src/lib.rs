@@ -1,15 +1,19 @@
 //! The door between Python and the core: borrow, check, `enter`, hand over.
 use pyo3::prelude::*;
 
+mod align;
 mod arrays;
 mod enter;
 mod error;
 mod grid;
+mod metrics;
 mod peaks;
 mod simulate;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::align::{align_matrix, thread_gapped, thread_path, thread_paths};
     #[pymodule_export]
     use super::enter::{set_threads, threads};
     #[pymodule_export]
@@ -17,6 +21,8 @@ mod _core {
         gaussian, gradient, interpolate, label_components, laplacian, mask_around, resample, statistics, upsample2,
         volume_threshold,
     };
+    #[pymodule_export]
+    use super::metrics::{match_points, superpose, tm_distance_scale, tm_score};
     #[pymodule_export]
     use super::peaks::local_maxima;
     #[pymodule_export]
