@@ -1,0 +1,71 @@
+"""Score tables: one TSV row a residue, and a JSON file with what the numbers mean."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryoweave.data import Metric, ScoreTable
+from cryoweave.errors import InputError
+from cryoweave.io.tables import header_of, read_json, read_table, write_json, write_table
+
+SCHEMA = "cryoweave-scores/1"
+_IDENTITY = {"auth_asym_id": np.str_, "auth_seq_id": np.int32, "ins_code": np.str_, "comp_id": np.str_}
+
+
+def write_scores(folder: str | Path, scores: ScoreTable) -> None:
+    """Write ``scores.tsv`` (residues) and ``scores.json`` (the whole model, definitions, units) into a folder."""
+    folder = Path(folder)
+    clash = sorted(set(scores.residues) & set(_IDENTITY))
+    if clash:
+        raise InputError(f"no score may be named {clash[0]!r}", "choose another name")
+    identity = (scores.chain, scores.residue_number, scores.insertion_code, scores.residue_name)
+    write_table(folder / "scores.tsv", {**dict(zip(_IDENTITY, identity, strict=True)), **scores.residues})
+    metrics = {
+        name: {
+            "definition": metric.definition,
+            "unit": metric.unit,
+            "higher_is_better": metric.higher_is_better,
+            "per_residue": name in scores.residues,
+        }
+        for name, metric in scores.metrics.items()
+    }
+    write_json(folder / "scores.json", {"schema": SCHEMA, "metrics": metrics, "whole": dict(scores.whole)})
+
+
+def read_scores(folder: str | Path) -> ScoreTable:
+    """Read what `write_scores` wrote.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged or of another schema.
+    """
+    folder = Path(folder)
+    table, record = folder / "scores.tsv", folder / "scores.json"
+    value = read_json(record, {"schema": str, "metrics": dict, "whole": dict})
+    if value["schema"] != SCHEMA:
+        raise InputError(f"{record} has the schema {value['schema']!r}, wanted {SCHEMA!r}", "use the same version")
+    metrics = {name: _metric(record, name, entry) for name, entry in value["metrics"].items()}
+    names = [name for name in header_of(table) if name not in _IDENTITY]
+    columns = read_table(table, {**_IDENTITY, **dict.fromkeys(names, np.float64)})
+    whole = {name: np.nan if number is None else number for name, number in value["whole"].items()}
+    if not all(isinstance(number, int | float) for number in whole.values()):
+        raise InputError(f"{record}: a value under 'whole' is no number", "make the file again")
+    return ScoreTable(
+        chain=columns["auth_asym_id"],
+        residue_number=columns["auth_seq_id"],
+        insertion_code=columns["ins_code"],
+        residue_name=columns["comp_id"],
+        residues={name: columns[name] for name in names},
+        whole=whole,
+        metrics=metrics,
+    )
+
+
+def _metric(path: Path, name: str, entry: Any) -> Metric:
+    known = entry if isinstance(entry, dict) else {}
+    definition, unit, better = (known.get(key) for key in ("definition", "unit", "higher_is_better"))
+    if not isinstance(definition, str) or not isinstance(unit, str) or not isinstance(better, bool | None):
+        raise InputError(f"{path}: metric {name!r} is not well defined", "make the file again")
+    return Metric(definition, unit, better)

@@ -1,0 +1,293 @@
+"""Values of `cryoweave.data` as folders of files that other programs open, and their digests."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import (
+    DensityMap,
+    Model,
+    PointCloud,
+    Poses,
+    ProbabilityMaps,
+    ScoreTable,
+    Sequence,
+    SequenceSet,
+    Threading,
+    Traces,
+)
+from cryoweave.data.residues import ALPHABETS
+from cryoweave.errors import InputError
+from cryoweave.io.atomic import atomic_folder
+from cryoweave.io.maps import read_map, write_map
+from cryoweave.io.model_writing import write_model
+from cryoweave.io.models import read_model
+from cryoweave.io.scores import read_scores, write_scores
+from cryoweave.io.sequences import write_sequences
+from cryoweave.io.tables import header_of, read_json, read_table, write_json, write_table
+
+Value = TypeVar("Value")
+_XYZ = {"x": np.float64, "y": np.float64, "z": np.float64}
+
+
+class Format(NamedTuple):
+    """How values of one type are saved and loaded."""
+
+    save: Callable[[Path, Any], None]
+    load: Callable[[Path], Any]
+
+
+def save(value: object, folder: str | Path) -> None:
+    """Save a value as a folder; the folder appears whole or not at all and replaces one of the same name.
+
+    Tables and maps come back bit by bit; a model's coordinates are rounded to 0.001 Å, a map's voxel size and origin
+    to single precision. Loading and saving again changes nothing.
+
+    Raises
+    ------
+    InputError
+        If there is no format for the type, or the folder cannot be written.
+    """
+    stored = _format(type(value))
+    with atomic_folder(folder) as temporary:
+        stored.save(temporary, value)
+
+
+def load(kind: type[Value], folder: str | Path) -> Value:
+    """Load a value of this type from the folder that `save` wrote.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        value = _format(kind).load(folder)
+    except InputError as error:
+        prefix = "" if str(folder) in str(error) else f"{folder}: "
+        raise InputError(f"{prefix}{error}", error.hint) from error
+    return cast(Value, value)
+
+
+def digest(value: object) -> str:
+    """SHA-256 of a value's content, or of a file's or folder's bytes if it is a path; hexadecimal.
+
+    Equal values have equal digests whatever made them; the width of a text array does not count.
+    """
+    state = hashlib.sha256()
+    if isinstance(value, Path):
+        _add_path(state, value)
+    else:
+        _add(state, value)
+    return state.hexdigest()
+
+
+def _format(kind: type) -> Format:
+    if kind not in TYPES:
+        raise InputError(
+            f"there is no file format for {kind.__name__}", "known: " + ", ".join(t.__name__ for t in TYPES)
+        )
+    return TYPES[kind]
+
+
+def _add_path(state: "hashlib._Hash", path: Path) -> None:
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if path.is_dir():
+            _add(state, file.relative_to(path).as_posix())
+        try:
+            with file.open("rb") as stream:
+                state.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"cannot read {file}: {error.strerror}", "check the path") from error
+
+
+def _add(state: "hashlib._Hash", value: Any) -> None:
+    """Type, size and bytes, so that no two values look the same."""
+    if is_dataclass(value) and not isinstance(value, type):
+        state.update(f"<{type(value).__name__}>".encode())
+        for field in fields(value):
+            state.update(f".{field.name}=".encode())
+            _add(state, getattr(value, field.name))
+    elif isinstance(value, np.ndarray):
+        if value.dtype.kind == "U":
+            _add(state, [str(text) for text in value.ravel().tolist()])
+        else:
+            data = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
+            state.update(f"{data.dtype.str}{data.shape}".encode())
+            state.update(data.reshape(-1).view(np.uint8).data)
+    elif isinstance(value, Mapping):
+        state.update(f"map{len(value)}".encode())
+        for key, item in value.items():
+            _add(state, key)
+            _add(state, item)
+    elif isinstance(value, list | tuple):
+        state.update(f"list{len(value)}".encode())
+        for item in value:
+            _add(state, item)
+    elif value is None or isinstance(value, str | int | float):
+        text = repr(value).encode()
+        state.update(f"{type(value).__name__}{len(text)}:".encode() + text)
+    else:
+        raise InputError(f"there is no digest of a {type(value).__name__}", "give a value of cryoweave.data or a path")
+
+
+def _positions(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    return np.stack([columns[axis] for axis in "xyz"], axis=1)
+
+
+def _columns(xyz: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    return dict(zip("xyz", xyz.T, strict=True))
+
+
+def _save_density(folder: Path, value: DensityMap) -> None:
+    write_map(folder / "density.mrc", value)
+
+
+def _load_density(folder: Path) -> DensityMap:
+    return read_map(folder / "density.mrc")
+
+
+def _save_probabilities(folder: Path, value: ProbabilityMaps) -> None:
+    if not value.classes:
+        raise InputError("there is no class to save", "see which detector gave none")
+    letters = ["".join(c if c.isascii() and c.isalnum() else "_" for c in name)[:40] for name in value.classes]
+    files = [f"{i:02d}_{text}.mrc" for i, text in enumerate(letters)]
+    for name, file in zip(value.classes, files, strict=True):
+        write_map(folder / file, value.of(name))
+    write_json(folder / "classes.json", {"classes": list(value.classes), "files": files})
+
+
+def _load_probabilities(folder: Path) -> ProbabilityMaps:
+    record = read_json(folder / "classes.json", {"classes": list, "files": list})
+    names, files = record["classes"], record["files"]
+    if not files or len(names) != len(files) or not all(isinstance(text, str) for text in [*names, *files]):
+        raise InputError(f"{folder / 'classes.json'} does not name one file per class", "make the folder again")
+    maps = [read_map(folder / Path(file).name) for file in files]
+    if any(one.frame != maps[0].frame for one in maps):
+        raise InputError(f"the maps in {folder} lie on different grids", "make the folder again")
+    return ProbabilityMaps(np.stack([one.values for one in maps]), maps[0].frame, tuple(names))
+
+
+def _save_points(folder: Path, value: PointCloud) -> None:
+    clash = sorted(set(value.classes) & {*_XYZ, "weight"})
+    if clash:
+        raise InputError(f"no class may be named {clash[0]!r}", "choose another name")
+    classes = dict(zip(value.classes, value.probabilities.T, strict=True))
+    write_table(folder / "points.tsv", {**_columns(value.xyz), "weight": value.weight, **classes})
+    write_table(folder / "edges.tsv", {"i": value.edges[:, 0], "j": value.edges[:, 1]})
+
+
+def _load_points(folder: Path) -> PointCloud:
+    classes = [name for name in header_of(folder / "points.tsv") if name not in {*_XYZ, "weight"}]
+    dtypes = {**_XYZ, "weight": np.float32, **dict.fromkeys(classes, np.float32)}
+    points = read_table(folder / "points.tsv", dtypes)
+    edges = read_table(folder / "edges.tsv", {"i": np.int32, "j": np.int32})
+    probabilities = np.stack([points[name] for name in classes], axis=1) if classes else np.zeros((0, 0), np.float32)
+    pairs = np.stack([edges["i"], edges["j"]], axis=1)
+    return PointCloud(_positions(points), points["weight"], pairs, probabilities, tuple(classes))
+
+
+def _save_traces(folder: Path, value: Traces) -> None:
+    points = {"fragment": value.fragment, **_columns(value.xyz), "weight": value.weight}
+    write_table(folder / "traces.tsv", points)
+    write_table(folder / "fragments.tsv", {"candidate": value.candidate, "score": value.score})
+
+
+def _load_traces(folder: Path) -> Traces:
+    points = read_table(folder / "traces.tsv", {"fragment": np.int32, **_XYZ, "weight": np.float32})
+    fragments = read_table(folder / "fragments.tsv", {"candidate": np.int32, "score": np.float64})
+    return Traces(_positions(points), points["weight"], points["fragment"], fragments["candidate"], fragments["score"])
+
+
+def _save_sequences(folder: Path, value: SequenceSet) -> None:
+    """The JSON file holds everything; the FASTA file is for other programs."""
+    write_sequences(folder / "sequences.fasta", value)
+    entries = [{field.name: getattr(sequence, field.name) for field in fields(sequence)} for sequence in value]
+    write_json(folder / "sequences.json", {"sequences": entries})
+
+
+def _load_sequences(folder: Path) -> SequenceSet:
+    path = folder / "sequences.json"
+    wanted = {"name": str, "letters": str, "molecule": str, "secondary_structure": str, "copies": int}
+    sequences = []
+    for entry in read_json(path, {"sequences": list})["sequences"]:
+        if not isinstance(entry, dict) or set(entry) != set(wanted):
+            raise InputError(f"{path}: an entry does not have the members {', '.join(wanted)}", "make the file again")
+        if (
+            any(not isinstance(entry[name], kind) for name, kind in wanted.items())
+            or entry["molecule"] not in ALPHABETS
+        ):
+            raise InputError(f"{path}: sequence {entry['name']!r} is not well defined", "make the file again")
+        sequences.append(Sequence(**entry))
+    return SequenceSet(tuple(sequences))
+
+
+def _save_threading(folder: Path, value: Threading) -> None:
+    _save_sequences(folder, value.sequences)
+    placed = {"candidate": value.candidate, "chain": value.chain, "residue": value.residue}
+    write_table(folder / "threading.tsv", {**placed, **_columns(value.xyz), "confidence": value.confidence})
+    origin = np.array(value.origin, dtype=np.str_)
+    write_table(folder / "candidates.tsv", {"score": value.score, "origin": origin})
+
+
+def _load_threading(folder: Path) -> Threading:
+    indices = {"candidate": np.int32, "chain": np.int32, "residue": np.int32}
+    placed = read_table(folder / "threading.tsv", {**indices, **_XYZ, "confidence": np.float32})
+    candidates = read_table(folder / "candidates.tsv", {"score": np.float64, "origin": np.str_})
+    return Threading(
+        sequences=_load_sequences(folder),
+        candidate=placed["candidate"],
+        chain=placed["chain"],
+        residue=placed["residue"],
+        xyz=_positions(placed),
+        confidence=placed["confidence"],
+        score=candidates["score"],
+        origin=tuple(candidates["origin"].tolist()),
+    )
+
+
+def _save_model(folder: Path, value: Model) -> None:
+    write_model(folder / "model.cif", value)
+
+
+def _load_model(folder: Path) -> Model:
+    return read_model(folder / "model.cif")
+
+
+_ROTATION = [f"r{row}{column}" for row in "123" for column in "123"]
+_TRANSLATION = ["tx", "ty", "tz"]
+
+
+def _save_poses(folder: Path, value: Poses) -> None:
+    rotation = dict(zip(_ROTATION, value.rotation.reshape(-1, 9).T, strict=True))
+    translation = dict(zip(_TRANSLATION, value.translation.T, strict=True))
+    write_table(folder / "poses.tsv", {"model": value.model, "score": value.score, **rotation, **translation})
+
+
+def _load_poses(folder: Path) -> Poses:
+    numbers = dict.fromkeys(["score", *_ROTATION, *_TRANSLATION], np.float64)
+    table = read_table(folder / "poses.tsv", {"model": np.str_, **numbers})
+    rotation = np.stack([table[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3)
+    translation = np.stack([table[name] for name in _TRANSLATION], axis=1)
+    return Poses(rotation, translation, table["score"], table["model"])
+
+
+TYPES: dict[type, Format] = {
+    DensityMap: Format(_save_density, _load_density),
+    ProbabilityMaps: Format(_save_probabilities, _load_probabilities),
+    PointCloud: Format(_save_points, _load_points),
+    Traces: Format(_save_traces, _load_traces),
+    SequenceSet: Format(_save_sequences, _load_sequences),
+    Threading: Format(_save_threading, _load_threading),
+    Model: Format(_save_model, _load_model),
+    Poses: Format(_save_poses, _load_poses),
+    ScoreTable: Format(write_scores, read_scores),
+}
+"""How each type is stored."""
