@@ -29,6 +29,29 @@ def thread_gapped(
     scores: _F32, xyz: _F64, breaks: NDArray[np.bool_], costs: list[float], max_skip: int, progress: _Progress
 ) -> tuple[NDArray[np.int32], float]: ...
 
+# graph
+_Edges = NDArray[np.int32]
+
+def neighbour_pairs(xyz: _F64, radius: float, progress: _Progress) -> tuple[_Edges, _F64]: ...
+def nearest(xyz: _F64, query: _F64, k: int) -> tuple[NDArray[np.int32], _F64]: ...
+def contact_edges(voxels_zyx: NDArray[np.int32], owner: NDArray[np.int32], shape_zyx: list[int]) -> _Edges: ...
+def connected_components(n: int, edges: _Edges) -> NDArray[np.int32]: ...
+def minimum_spanning_tree(n: int, edges: _Edges, weights: _F64) -> NDArray[np.int32]: ...
+def local_spanning_edges(
+    xyz: _F64, edges: _Edges, weights: _F64, radius: float, progress: _Progress
+) -> NDArray[np.int32]: ...
+def longest_path(n: int, edges: _Edges, weights: _F64) -> tuple[NDArray[np.int32], float]: ...
+def tabu_trees(
+    n: int,
+    edges: _Edges,
+    lengths: _F64,
+    scores: _F64,
+    start: NDArray[np.int32],
+    frozen: NDArray[np.bool_],
+    settings: tuple[int, int, int, float, int, float, int],
+    progress: _Progress,
+) -> list[tuple[NDArray[np.int32], float, list[NDArray[np.int32]]]]: ...
+
 # grid
 def interpolate(
     values: _F32, voxel_xyz: _Triple, origin_xyz: _Triple, xyz: _F64, cubic: bool, outside: float
@@ -63,6 +86,19 @@ def match_points(a: _F64, b: _F64, max_distance: float) -> tuple[NDArray[np.int3
 
 # peaks
 def local_maxima(map: _F32, threshold: float) -> NDArray[np.int32]: ...
+def mean_shift(
+    map: _F32,
+    threshold: float,
+    bandwidth_voxels: list[float],
+    max_shift_voxels: list[float],
+    tolerance: float,
+    max_steps: int,
+    progress: _Progress,
+) -> tuple[NDArray[np.int32], _F64, _F32]: ...
+def kernel_density(map: _F32, points_zyx: _F64, bandwidth_voxels: list[float], progress: _Progress) -> _F32: ...
+def merge_points(
+    points: _F64, density: _F32, radius: float, keep: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
 
 # simulate
 def simulate_blurred(

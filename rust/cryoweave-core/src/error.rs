@@ -37,6 +37,14 @@ pub enum Error {
         /// Length of the second.
         right: usize,
     },
+    /// One row of a table breaks a rule.
+    #[error("{what} (row {row})")]
+    Row {
+        /// What is wrong with it, e.g. "an edge names a node that does not exist".
+        what: &'static str,
+        /// The row, counted from 0.
+        row: usize,
+    },
     /// Nothing is left to work on.
     #[error("{0}")]
     Empty(&'static str),

@@ -6,6 +6,7 @@
 pub mod align;
 pub mod control;
 pub mod error;
+pub mod graph;
 pub mod grid;
 pub mod metrics;
 pub mod peaks;

@@ -5,7 +5,10 @@ use pyo3::prelude::*;
 use crate::error::InputError;
 
 /// Rows of an `(n, N)` array.
-pub fn rows<const N: usize>(name: &str, array: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<[f64; N]>> {
+pub fn rows<T: numpy::Element + Copy, const N: usize>(
+    name: &str,
+    array: &PyReadonlyArray2<'_, T>,
+) -> PyResult<Vec<[T; N]>> {
     let array = array.as_array();
     if array.ncols() != N {
         let (rows, columns) = array.dim();

@@ -5,6 +5,7 @@ mod align;
 mod arrays;
 mod enter;
 mod error;
+mod graph;
 mod grid;
 mod metrics;
 mod peaks;
@@ -17,6 +18,11 @@ mod _core {
     #[pymodule_export]
     use super::enter::{set_threads, threads};
     #[pymodule_export]
+    use super::graph::{
+        connected_components, contact_edges, local_spanning_edges, longest_path, minimum_spanning_tree, nearest,
+        neighbour_pairs, tabu_trees,
+    };
+    #[pymodule_export]
     use super::grid::{
         gaussian, gradient, interpolate, label_components, laplacian, mask_around, resample, statistics, upsample2,
         volume_threshold,
@@ -24,7 +30,7 @@ mod _core {
     #[pymodule_export]
     use super::metrics::{match_points, superpose, tm_distance_scale, tm_score};
     #[pymodule_export]
-    use super::peaks::local_maxima;
+    use super::peaks::{kernel_density, local_maxima, mean_shift, merge_points};
     #[pymodule_export]
     use super::simulate::{simulate_blurred, simulate_electron};
 }

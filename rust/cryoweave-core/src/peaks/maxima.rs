@@ -1,4 +1,4 @@
-//! Peaks of a map: the points that detectors start from.
+//! Voxels higher than all their neighbours.
 use ndarray::{ArrayView3, Axis};
 use rayon::prelude::*;
 

@@ -1,0 +1,282 @@
+"""Graphs over points: neighbours, contacts, spanning trees and their refinement.
+
+Edges are int32 ``(m, 2)`` pairs of node numbers. Every function raises ``InputError`` where an edge names a node that
+does not exist or joins a node to itself, a weight or coordinate is not finite, or lengths differ.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cryoweave import _core
+from cryoweave.errors import InputError
+
+
+def _integers(name: str, values: ArrayLike, columns: int | None = None) -> NDArray[np.int32]:
+    """As int32, refusing what would not fit; an empty list has the right shape."""
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.empty((0,) if columns is None else (0, columns), np.int32)
+    if array.dtype != np.int32:
+        if not np.issubdtype(array.dtype, np.integer):
+            raise InputError(f"{name} must be whole numbers, not {array.dtype}")
+        if array.min() < -(2**31) or array.max() >= 2**31:
+            raise InputError(f"{name} must fit in 32 bits")
+    return array.astype(np.int32, copy=False)
+
+
+def _points(values: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    return array.reshape(0, 3) if array.size == 0 else array
+
+
+def neighbour_pairs(
+    xyz: ArrayLike, radius: float, *, progress: Callable[[int, int], object] | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """All pairs of points at most a radius apart.
+
+    Parameters
+    ----------
+    xyz
+        Points, ``(n, 3)``, Å.
+    radius
+        Å; pairs exactly this far apart count.
+    progress
+        Called now and then with ``(done, total)``, in chunks of points.
+
+    Returns
+    -------
+    pairs
+        int32 ``(m, 2)``, ``i < j``, sorted.
+    distances
+        float64 ``(m,)``, Å.
+    """
+    return _core.neighbour_pairs(_points(xyz), radius, progress)
+
+
+def nearest(xyz: ArrayLike, query: ArrayLike, k: int = 1) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The ``k`` points nearest to each query position.
+
+    Parameters
+    ----------
+    xyz
+        Points, ``(n, 3)``, Å.
+    query
+        Positions, ``(q, 3)``, Å.
+    k
+        From 1 to ``n``.
+
+    Returns
+    -------
+    indices
+        int32 ``(q, k)``, nearest first; of points equally far, the lower index first.
+    distances
+        float64 ``(q, k)``, Å.
+    """
+    return _core.nearest(_points(xyz), _points(query), k)
+
+
+def contact_edges(voxels_zyx: ArrayLike, owner: ArrayLike, shape_zyx: Sequence[int]) -> NDArray[np.int32]:
+    """Pairs of owners of which any two voxels are 26-neighbours: edges that follow continuous density, not a radius.
+
+    Parameters
+    ----------
+    voxels_zyx
+        Voxels, each once, int ``(n, 3)``.
+    owner
+        Who owns each, int ``(n,)``; a negative owner is nobody.
+    shape_zyx
+        Of the map.
+
+    Returns
+    -------
+    int32 ``(m, 2)``, ``i < j``, sorted, each pair once.
+    """
+    shape = [int(size) for size in shape_zyx]
+    return _core.contact_edges(_integers("voxels_zyx", voxels_zyx, 3), _integers("owner", owner), shape)
+
+
+def connected_components(n: int, edges: ArrayLike) -> NDArray[np.int32]:
+    """The component of each of ``n`` nodes, int32 ``(n,)``; components are numbered by their first node."""
+    return _core.connected_components(n, _integers("edges", edges, 2))
+
+
+def minimum_spanning_tree(n: int, edges: ArrayLike, weights: ArrayLike) -> NDArray[np.int32]:
+    """The edges of the minimum spanning forest of ``n`` nodes.
+
+    Parameters
+    ----------
+    n
+        How many nodes.
+    edges
+        int ``(m, 2)``; repeated pairs are allowed.
+    weights
+        ``(m,)``, of any sign.
+
+    Returns
+    -------
+    Ascending indices into ``edges``, int32. Of equal weights, the edge that comes first is preferred.
+    """
+    return _core.minimum_spanning_tree(n, _integers("edges", edges, 2), np.asarray(weights, dtype=np.float64))
+
+
+def local_spanning_edges(
+    xyz: ArrayLike,
+    edges: ArrayLike,
+    weights: ArrayLike,
+    radius: float,
+    *,
+    progress: Callable[[int, int], object] | None = None,
+) -> NDArray[np.int32]:
+    """The edges that are in the minimum spanning forest of the ball around any point.
+
+    For each point, the forest is that of the edges with both ends at most ``radius`` from it. Together with the minimum
+    spanning tree of the whole, these are edges that a refined tree may be made of.
+
+    Parameters
+    ----------
+    xyz
+        Nodes, ``(n, 3)``, Å.
+    edges
+        int ``(m, 2)``.
+    weights
+        ``(m,)``, of any sign; usually the edges' lengths.
+    radius
+        Å.
+    progress
+        Called now and then with ``(done, total)``, in chunks of points.
+
+    Returns
+    -------
+    Ascending indices into ``edges``, int32. Of equal weights, the edge that comes first is preferred.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    return _core.local_spanning_edges(_points(xyz), _integers("edges", edges, 2), weights, radius, progress)
+
+
+def longest_path(n: int, edges: ArrayLike, weights: ArrayLike) -> tuple[NDArray[np.int32], float]:
+    """The heaviest path of a tree or forest.
+
+    Parameters
+    ----------
+    n
+        How many nodes.
+    edges
+        int ``(m, 2)``, without a cycle.
+    weights
+        ``(m,)``, none below zero.
+
+    Returns
+    -------
+    path
+        Its nodes in order, from the lower-numbered end, int32. Empty if there are no nodes.
+    weight
+        The sum of its weights.
+
+    Raises
+    ------
+    InputError
+        Also if an edge closes a cycle or a weight is negative.
+    """
+    return _core.longest_path(n, _integers("edges", edges, 2), np.asarray(weights, dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class RefinedTree:
+    """The best tree of one trajectory of :func:`tabu_trees`."""
+
+    edges: NDArray[np.int32]
+    """Its edges: ascending indices into the candidate edges."""
+    score: float
+    """The sum of the squared scores of its first 100 branches."""
+    branches: tuple[NDArray[np.int32], ...]
+    """Its nodes as the path of highest score, then the branch of highest score that hangs on what was taken before, and
+    so on. A branch begins with the node that it hangs on."""
+
+    @property
+    def path(self) -> NDArray[np.int32]:
+        """The nodes of the path of highest score, in order."""
+        return self.branches[0] if self.branches else np.empty(0, np.int32)
+
+
+def tabu_trees(
+    n: int,
+    edges: ArrayLike,
+    lengths: ArrayLike,
+    scores: ArrayLike,
+    start: ArrayLike,
+    frozen: ArrayLike | None = None,
+    *,
+    rounds: int = 5000,
+    neighbours: int = 30,
+    tabu: int = 100,
+    stretch: float = 1.01,
+    trajectories: int = 10,
+    similarity: float = 0.95,
+    seed: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[RefinedTree]:
+    """Refine a spanning tree by tabu search, towards few long paths of high score.
+
+    Each round draws random moves (cut a tree edge that is not frozen, add a candidate edge that rejoins the halves) and
+    makes the best that is not tabu, better or not. The list of past moves forbids them and their reverse; it is emptied
+    when a new best is found. A trajectory's result must have a longest path unlike those of earlier trajectories; moves
+    to trees that are too alike are made only if there is no other.
+
+    Defaults are those of Terashi & Kihara, Nat Commun 9:1618 (2018).
+
+    Parameters
+    ----------
+    n
+        How many nodes.
+    edges
+        Candidate edges, int ``(m, 2)``.
+    lengths
+        ``(m,)``, Å, none below zero: they bound a tree.
+    scores
+        ``(m,)``, none below zero: of them paths are made. Usually (lowest density along the edge) × length.
+    start
+        The tree to start from, ``n - 1`` indices into ``edges``; usually the minimum spanning tree by length.
+    frozen
+        Edges that are never cut, bool ``(m,)``; none if absent.
+    rounds
+        Steps of each trajectory.
+    neighbours
+        Random moves that a step chooses from.
+    tabu
+        Moves that are remembered.
+    stretch
+        A tree's length is at most this many times the start's.
+    trajectories
+        Searches, one after the other, each unlike the earlier.
+    similarity
+        Limit of Kendall's |tau| between the longest paths of two trajectories: concordant less discordant pairs of the
+        nodes that both have, divided by the pairs of nodes of the longer. From 1 on, anything goes.
+    seed
+        Same seed, same result, whatever the number of threads.
+    progress
+        Called now and then with ``(rounds done, rounds in all)``.
+
+    Returns
+    -------
+    The best tree of each trajectory, in order. A trajectory that met no tree unlike the earlier ones gives none.
+
+    Raises
+    ------
+    InputError
+        Also if ``start`` is not a spanning tree, or a length or score is negative.
+    """
+    edges = _integers("edges", edges, 2)
+    found = _core.tabu_trees(
+        n,
+        edges,
+        np.asarray(lengths, dtype=np.float64),
+        np.asarray(scores, dtype=np.float64),
+        _integers("start", start),
+        np.zeros(len(edges), np.bool_) if frozen is None else np.asarray(frozen, dtype=np.bool_),
+        (rounds, neighbours, tabu, stretch, trajectories, similarity, seed),
+        progress,
+    )
+    return [RefinedTree(tree, score, tuple(branches)) for tree, score, branches in found]
