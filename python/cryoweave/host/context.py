@@ -10,7 +10,7 @@ import numpy as np
 Fact = str | int | float
 
 
-def _silent(done: int, total: int) -> None:
+def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
@@ -42,7 +42,7 @@ class Context:
     device: str = "cpu"
     scratch: Path = Path()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("cryoweave.stage"))
-    progress: Callable[[int, int], None] = _silent
+    progress: Callable[[int, int], None] = silent
     facts: dict[str, Fact] = field(default_factory=dict)
 
     def rng(self) -> np.random.Generator:

@@ -1,0 +1,1 @@
+"""Recipes, plans and runs: order, hashing, resume."""

@@ -1,0 +1,132 @@
+"""Results that are kept: a stage's folder serves again as long as nothing that made it has changed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cryoweave.errors import CryoweaveError, StageError
+from cryoweave.pipeline.wiring import WiredStep
+
+STAGE_FILE = "stage.json"
+NEVER_RAN = "it has not run yet"
+CHANGED_FILES = "its files changed"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that decides what a stage gives.
+
+    Parameters
+    ----------
+    stage, version, package
+        Which code.
+    params
+        All parameters, in JSON's types.
+    inputs
+        Digest of each input's value by the input's name.
+    seed
+        Seed of the run.
+    """
+
+    stage: str
+    version: int
+    package: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    seed: int
+
+    def key(self) -> str:
+        """SHA-256 over everything, in hexadecimal digits."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def difference(self, old: Mapping[str, Any]) -> str:
+        """The first thing in which a kept result's identity differs, as a reason for people."""
+        now = asdict(self)
+        for name in ("stage", "package", "version", "seed"):
+            if now[name] != old.get(name):
+                return f"the {name} changed from {old.get(name)} to {now[name]}"
+        for group, word in (("params", "parameter"), ("inputs", "input")):
+            was = old.get(group, {})
+            for name, value in now[group].items():
+                if name not in was or was[name] != value:
+                    values = f" from {was.get(name)} to {value}" if group == "params" else ""
+                    return f"its {word} {name} changed{values}"
+            for name in set(was) - set(now[group]):
+                return f"it no longer has the {word} {name}"
+        return CHANGED_FILES
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A result as it lies on disk.
+
+    Parameters
+    ----------
+    value
+        Read back from the folder.
+    digest
+        Digest of the value.
+    entry
+        What ``stage.json`` holds: key, digest, identity, seconds, facts.
+    """
+
+    value: Any
+    digest: str
+    entry: Mapping[str, Any]
+
+
+def identify(step: WiredStep, digests: Mapping[str, str], seed: int) -> Identity:
+    """What decides a step's result; ``digests`` holds that of each value by its source."""
+    return Identity(
+        stage=step.stage.id,
+        version=step.stage.version,
+        package=step.package,
+        params=step.params.model_dump(mode="json"),
+        inputs={name: digests[source] for name, source in step.sources.items()},
+        seed=seed,
+    )
+
+
+def recall(folder: Path, identity: Identity, gives: type) -> Kept | str:
+    """The kept result in a folder, or the reason why it does not serve."""
+    from cryoweave.io import store
+
+    try:
+        entry = json.loads((folder / STAGE_FILE).read_bytes())
+        key, digest, old = entry["key"], entry["digest"], entry["identity"]
+    except FileNotFoundError:
+        return CHANGED_FILES if folder.exists() else NEVER_RAN
+    except (OSError, ValueError, KeyError, TypeError):
+        return CHANGED_FILES
+    if key != identity.key():
+        return identity.difference(old)
+    try:
+        value: Any = store.load(gives, folder)
+        found = store.digest(value)
+    except CryoweaveError:
+        return CHANGED_FILES
+    return Kept(value, digest, entry) if found == digest else CHANGED_FILES
+
+
+def keep(folder: Path, identity: Identity, value: Any, gives: type, measured: Mapping[str, Any]) -> Kept:
+    """Write a result into its folder, which appears whole or not at all, and read it back.
+
+    What comes back is what later runs will read, so that a fresh and a resumed run go on with the same value.
+    """
+    from cryoweave.io import store
+    from cryoweave.io.atomic import atomic_folder
+
+    with atomic_folder(folder) as temporary:
+        store.save(value, temporary)
+        try:
+            read_back: Any = store.load(gives, temporary)
+        except CryoweaveError as error:
+            raise StageError(f"what {identity.stage} gave cannot be written and read back: {error}") from error
+        digest = store.digest(read_back)
+        entry = {"key": identity.key(), "digest": digest, "identity": asdict(identity), **measured}
+        (temporary / STAGE_FILE).write_text(json.dumps(entry, indent=1, ensure_ascii=False), encoding="utf-8")
+    return Kept(read_back, digest, entry)

@@ -1,0 +1,156 @@
+"""What a run starts from: files or values, read, typed and with their digests."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cryoweave import host
+from cryoweave.data import Sequence, SequenceSet
+from cryoweave.errors import PluginError, UsageError
+from cryoweave.host.records import load_object
+from cryoweave.pipeline.chain import near
+from cryoweave.pipeline.wiring import TYPES
+
+
+@dataclass(frozen=True, eq=False)
+class RunInput:
+    """One input of a run.
+
+    Parameters
+    ----------
+    value
+        The value itself, e.g. a ``DensityMap``.
+    digest
+        Digest of the value: what cache keys are made of.
+    paths
+        The files it was read from; empty if it was given as a value.
+    """
+
+    value: Any
+    digest: str
+    paths: tuple[Path, ...] = ()
+
+    def entry(self) -> dict[str, Any]:
+        """Its entry in ``record.json``: absolute path and SHA-256 of the file; more files under ``more``."""
+        first, *more = ({"path": str(path.absolute()), "sha256": _sha256(path)} for path in self.paths)
+        return {**first, "more": more} if more else first
+
+    def on_disk(self, name: str, folder: Path) -> "RunInput":
+        """The same with a file: a value that came without one is written into the folder ``inputs`` of the run."""
+        return self if self.paths else replace(self, paths=(_write(name, self.value, folder / "inputs"),))
+
+
+def input_types(inputs: Mapping[str, Any]) -> dict[str, type]:
+    """The type of each input by its name, without reading anything; inputs that are ``None`` are not given.
+
+    Raises
+    ------
+    UsageError
+        If a name is neither one of the run's inputs nor a file format's id.
+    """
+    types = {}
+    for name, value in inputs.items():
+        if value is None:
+            continue
+        if name in TYPES:
+            types[name] = TYPES[name]
+        elif name in host.registry().formats:
+            types[name] = host.registry().format(name).gives
+        else:
+            known = [*TYPES, *host.registry().formats]
+            raise UsageError(f"a run takes no input {name!r}", near(name, known))
+    return types
+
+
+def load_inputs(inputs: Mapping[str, Any], secondary_structure: str | Path | None = None) -> dict[str, RunInput]:
+    """Read the inputs that are paths, check the type of those that are values.
+
+    Parameters
+    ----------
+    inputs
+        By name: ``density``, ``sequences``, ``model``, ``reference``, or the id of a file format. A path, a value of
+        the right type or None; for ``sequences`` also a mapping of ``protein``, ``rna`` and ``dna`` to paths.
+    secondary_structure
+        File with the secondary structure of the protein's sequences.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    UsageError
+        If a name is unknown or a value has the wrong type.
+    """
+    from cryoweave.io import store
+
+    if secondary_structure is not None and not isinstance(inputs.get("sequences"), str | Path | Mapping):
+        raise UsageError(
+            "a secondary structure needs the sequences' file that it belongs to", "give --sequence FILE as well"
+        )
+    loaded = {}
+    for name, wanted in input_types(inputs).items():
+        given = inputs[name]
+        value, paths = _sequences(given, secondary_structure) if name == "sequences" else _value(name, given)
+        if not isinstance(value, wanted):
+            origin = PluginError if name not in TYPES and paths else UsageError
+            raise origin(f"input {name} is a {type(value).__name__}, wanted a {wanted.__name__} or a path")
+        loaded[name] = RunInput(value, store.digest(value), paths)
+    return loaded
+
+
+def _value(name: str, given: Any) -> tuple[Any, tuple[Path, ...]]:
+    from cryoweave.io.maps import read_map
+    from cryoweave.io.models import read_model
+
+    if not isinstance(given, str | Path):
+        return given, ()
+    path = Path(given)
+    if name == "density":
+        return read_map(path), (path,)
+    if name in TYPES:
+        return read_model(path), (path,)
+    return load_object(host.registry().format(name).load)(path), (path,)
+
+
+def _sequences(given: Any, secondary_structure: str | Path | None) -> tuple[Any, tuple[Path, ...]]:
+    from cryoweave.io.sequences import read_sequences
+
+    if isinstance(given, str | Path):
+        given = {"protein": given}
+    if not isinstance(given, Mapping):
+        return given, ()
+    read: list[Sequence] = []
+    paths: list[Path] = []
+    for molecule, path in given.items():
+        structure = secondary_structure if molecule == "protein" else None
+        read.extend(read_sequences(path, molecule=molecule, secondary_structure=structure))
+        paths.append(Path(path))
+    if secondary_structure is not None:
+        paths.append(Path(secondary_structure))
+    return SequenceSet(tuple(read)), tuple(paths)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write(name: str, value: Any, folder: Path) -> Path:
+    from cryoweave.io.maps import write_map
+    from cryoweave.io.model_writing import write_model
+    from cryoweave.io.sequences import write_sequences
+
+    folder.mkdir(exist_ok=True)
+    if name == "density":
+        path = folder / "density.mrc"
+        write_map(path, value)
+    elif name == "sequences":
+        path = folder / "sequences.fasta"
+        write_sequences(path, value)
+    elif name in TYPES:
+        path = folder / f"{name}.cif"
+        write_model(path, value)
+    else:
+        raise UsageError(f"--given {name} wants a path, not a value")
+    return path

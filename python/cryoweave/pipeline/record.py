@@ -1,0 +1,151 @@
+"""``record.json`` and ``run.toml``: what was run with what."""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryoweave import host
+from cryoweave.errors import UsageError
+from cryoweave.host.records import Recipe
+from cryoweave.pipeline.chain import INLINE
+from cryoweave.pipeline.events import now
+from cryoweave.pipeline.inputs import RunInput
+from cryoweave.pipeline.wiring import Wired
+
+SCHEMA = "cryoweave-record/1"
+RECORD, SETTINGS = "record.json", "run.toml"
+
+
+class Record:
+    """The record of one run, written again after each change.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    entries
+        What it holds at first.
+    """
+
+    def __init__(self, folder: Path, entries: dict[str, Any]) -> None:
+        self._path = folder / RECORD
+        self._begun = time.perf_counter()
+        self.entries = entries
+        self.write()
+
+    def write(self, **changes: Any) -> None:
+        """Change entries and write the file."""
+        from cryoweave.io.tables import write_json
+
+        self.entries.update(changes, seconds=round(time.perf_counter() - self._begun, 3))
+        write_json(self._path, self.entries)
+
+
+def new_entries(
+    wired: Wired, inputs: Mapping[str, RunInput], *, seed: int, threads: int, device: str
+) -> dict[str, Any]:
+    """What a record holds before the first step ran."""
+    from importlib.metadata import version
+
+    used = {step.package for step in wired.steps}
+    return {
+        "schema": SCHEMA,
+        "cryoweave": version("cryoweave"),
+        "recipe": wired.recipe.id,
+        "summary": wired.recipe.summary,
+        "state": "running",
+        "started": now(),
+        "seconds": 0.0,
+        "seed": seed,
+        "threads": threads,
+        "device": device,
+        "command": list(sys.argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "inputs": {name: entry.entry() for name, entry in inputs.items()},
+        "plugins": {row.package: row.version for row in host.registry().plugins if row.package in used},
+        "left_out": dict(wired.left_out),
+        "steps": [],
+        "outputs": {},
+    }
+
+
+def write_run_toml(folder: Path, wired: Wired, entries: Mapping[str, Any]) -> None:
+    """Write ``run.toml``: a recipe that gives the same again, and a table ``[run]`` with all else.
+
+    Parameters that are None are not in it: TOML has no such value, and None is then their default.
+    """
+    import tomli_w
+
+    from cryoweave.io.atomic import atomic_file
+
+    steps = []
+    for step in wired.steps:
+        params = {name: value for name, value in step.params.model_dump(mode="json").items() if value is not None}
+        optional = {"optional": True} if step.step.optional else {}
+        sources = dict(step.sources)
+        steps.append({"stage": step.stage.id, "name": step.name, "params": params, "inputs": sources, **optional})
+    recipe = wired.recipe
+    paths = {
+        name: [one["path"] for one in (entry, *entry.get("more", ()))] for name, entry in entries["inputs"].items()
+    }
+    table = {
+        "recipe": {"id": recipe.id, "summary": recipe.summary, "cites": list(recipe.cites)},
+        "run": {
+            "cryoweave": entries["cryoweave"],
+            "seed": entries["seed"],
+            "threads": entries["threads"],
+            "device": entries["device"],
+            "inputs": paths,
+        },
+        "step": steps,
+    }
+    with atomic_file(folder / SETTINGS) as temporary:
+        temporary.write_text(tomli_w.dumps(table), encoding="utf-8")
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The record of a run folder; None if there is none that can be read."""
+    try:
+        entries = json.loads((folder / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return entries if isinstance(entries, dict) else None
+
+
+def check_folder(folder: Path, recipe: Recipe, lock: str) -> None:
+    """Refuse a folder that a run of this recipe may not use.
+
+    Raises
+    ------
+    UsageError
+        If it is a file, holds something that is no run, or a run of another recipe.
+    """
+    hint = "choose another folder with -o"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder", hint)
+    if not folder.is_dir() or not any(folder.iterdir()) or (folder / lock).exists():
+        return
+    record = read_record(folder)
+    if record is None or record.get("schema") != SCHEMA:
+        raise UsageError(f"{folder} holds files that are not a run", hint)
+    if record.get("recipe") != recipe.id:
+        raise UsageError(f"{folder} holds a run of {record.get('recipe')}, not of {recipe.id}", hint)
+
+
+def remove_stale_stages(folder: Path, wired: Wired) -> None:
+    """In the folder of inline chains, remove the results of steps that the present chain does not have."""
+    from shutil import rmtree
+
+    if wired.recipe.id != INLINE:
+        return
+    names = {Path(wired.folder(step.name)).name for step in wired.recipe.steps}
+    for found in (folder / "stages").iterdir():
+        if found.name not in names:
+            rmtree(found)

@@ -1,0 +1,335 @@
+"""A run: the steps of a recipe one after the other, each result kept in the run folder."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryoweave import host
+from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
+from cryoweave.errors import UsageError
+from cryoweave.host.context import Context
+from cryoweave.host.records import Recipe
+from cryoweave.pipeline.cache import Kept, identify, keep, recall
+from cryoweave.pipeline.chain import load_recipe
+from cryoweave.pipeline.events import Journal, Watch, logged
+from cryoweave.pipeline.execute import call, choose_device, choose_threads, facts_of
+from cryoweave.pipeline.inputs import RunInput, load_inputs
+from cryoweave.pipeline.lock import LOCK, locked
+from cryoweave.pipeline.measure import measured
+from cryoweave.pipeline.outputs import REPORT, merge_scores, remove_outputs, write_outputs
+from cryoweave.pipeline.plan import describe, prepare, why_forced
+from cryoweave.pipeline.record import Record, check_folder, new_entries, remove_stale_stages, write_run_toml
+from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select
+
+_SCRATCH = ".scratch-"
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a run gave.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    record
+        What ``record.json`` holds.
+    model
+        The last model that a step gave, if any did.
+    scores
+        All score tables of the run in one, if there are any.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    model: Model | None
+    scores: ScoreTable | None
+
+
+def default_folder(recipe: Recipe | str | Path, map: str | Path) -> Path:
+    """``RECIPE_MAPSTEM`` in the current folder."""
+    name = Path(recipe.id if isinstance(recipe, Recipe) else recipe)
+    stem = Path(map).name
+    while Path(stem).suffix.lower() in (".gz", ".bz2", ".mrc", ".map", ".ccp4", ".mrcs", ".rec"):
+        stem = Path(stem).stem
+    return Path(f"{name.stem if name.suffix == '.toml' else name.name}_{stem}")
+
+
+def run(
+    recipe: Recipe | str | Path,
+    *,
+    map: str | Path | DensityMap | None = None,
+    sequences: str | Path | SequenceSet | Mapping[str, str | Path] | None = None,
+    model: str | Path | Model | None = None,
+    reference: str | Path | Model | None = None,
+    secondary_structure: str | Path | None = None,
+    output: str | Path | None = None,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    start: str | None = None,
+    until: str | None = None,
+    force: Sequence[str] = (),
+    seed: int = 0,
+    threads: int = 0,
+    device: str = "auto",
+    progress: Watch | None = None,
+    given: Mapping[str, str | Path] | None = None,
+) -> RunResult:
+    """Run a recipe; what an earlier run in the folder left is used where nothing that made it has changed.
+
+    Parameters
+    ----------
+    recipe
+        A recipe, its id, or the path of its TOML file.
+    map, model, reference
+        Paths or values.
+    sequences
+        Path of the proteins' FASTA file, a mapping of ``protein``, ``rna``, ``dna`` to paths, or a value.
+    secondary_structure
+        File with the secondary structure of the proteins' sequences.
+    output
+        The run folder; ``RECIPE_MAPSTEM`` in the current folder if the map is a path.
+    settings
+        Parameters, ``{"step.param": value}`` or ``["step.param=value"]``.
+    start
+        Run again from this step on; what is before it must be there.
+    until
+        Stop after this step.
+    force
+        Steps to run again whatever is kept.
+    seed
+        Decides all random numbers.
+    threads
+        0 for one per core; results do not depend on it.
+    device
+        ``auto``, ``cpu`` or the number of an accelerator.
+    progress
+        Gets every event; see :data:`cryoweave.pipeline.events.Watch`.
+    given
+        Files of other programs, by the id of their format.
+
+    Raises
+    ------
+    UsageError
+        If recipe, parameters, inputs or folder do not fit together.
+    InputError, StageError
+        If an input cannot be read or a stage cannot give a result.
+    PluginError
+        If a plugin or what a stage needs is missing or broken.
+    """
+    inputs = {"density": map, "sequences": sequences, "model": model, "reference": reference, **(given or {})}
+    recipe = load_recipe(recipe)
+    whole = prepare(recipe, inputs, settings)
+    wired, forced = select(whole, start, until, tuple(force))
+    check_needs(wired)
+    if output is None and not isinstance(map, str | Path):
+        raise UsageError("a run whose map is not a file needs a folder", "give output=FOLDER")
+    folder = Path(output) if output is not None else default_folder(recipe, str(map))
+    check_folder(folder, recipe, LOCK)
+    values = load_inputs(inputs, secondary_structure)
+    chosen, why = choose_device(device)
+    count = choose_threads(threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        journal = Journal(folder, progress)
+        with logged(folder, journal) as log:
+            log.info("device %s: %s; threads: %d", chosen, why, count)
+            entries = {"seed": seed, "threads": count, "device": chosen}
+            return _Run(folder, wired, forced, start, values, journal, log, entries).go()
+
+
+class _Run:
+    """The state of one run: the values that later steps need, their digests, the record."""
+
+    def __init__(
+        self,
+        folder: Path,
+        wired: Wired,
+        forced: frozenset[str],
+        start: str | None,
+        inputs: Mapping[str, RunInput],
+        journal: Journal,
+        log: logging.Logger,
+        settings: Mapping[str, Any],
+    ) -> None:
+        _clean(folder)
+        self.folder, self.wired, self.forced, self.start = folder, wired, forced, start
+        self.journal, self.log = journal, log
+        self.inputs = {name: entry.on_disk(name, folder) for name, entry in inputs.items()}
+        self.values = {f"input.{name}": entry.value for name, entry in inputs.items()}
+        self.digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
+        self.model: Model | None = None
+        self.tables: list[tuple[str, ScoreTable]] = []
+        self.record = Record(folder, new_entries(wired, self.inputs, **settings))
+        self.context = settings
+
+    def go(self) -> RunResult:
+        """All steps, then the files that people open; the record says how it ended."""
+        recipe = self.wired.recipe
+        self.journal.emit("run_started", recipe=recipe.id, steps=[step.name for step in self.wired.steps])
+        state = "interrupted"
+        try:
+            self._announce()
+            write_run_toml(self.folder, self.wired, self.record.entries)
+            for i, step in enumerate(self.wired.steps):
+                self._step(step)
+                self._forget(i)
+            remove_stale_stages(self.folder, self.wired)
+            result = self._finish()
+            state = "done"
+        except Exception as error:
+            state = "failed"
+            self.record.write(state=state, error=str(error) or type(error).__name__)
+            self.log.error("%s", error)
+            raise
+        finally:
+            if state == "interrupted":
+                self.record.write(state=state)
+            self.journal.emit("run_finished", state=state, seconds=self.record.entries["seconds"])
+        return result
+
+    def _announce(self) -> None:
+        for row in host.registry().plugins:
+            if row.error:
+                self.log.warning("the plugin %s cannot be used: %s", row.package, row.error)
+        for name in self.wired.unused:
+            self.log.warning("no step of %s takes the input %s", self.wired.recipe.id, name)
+        for name, reason in self.wired.left_out.items():
+            self.journal.emit("stage_left_out", step=name, reason=reason)
+
+    def _step(self, step: WiredStep) -> None:
+        identity = identify(step, self.digests, self.context["seed"])
+        place = self.wired.folder(step.name)
+        if step.name in self.forced:
+            found: Kept | str = why_forced(self.wired, step.name, self.start)
+        else:
+            found = recall(self.folder / place, identity, step.stage.gives)
+        if isinstance(found, str):
+            self._must_be_kept(step, found)
+            reason, reused = found, False
+            self.journal.emit("stage_started", step=step.name, stage=step.stage.id, reason=reason)
+            inputs = {name: self.values[source] for name, source in step.sources.items()}
+            value, taken = self._run_stage(step, inputs)
+            found = keep(self.folder / place, identity, value, step.stage.gives, taken)
+        else:
+            reason, reused = "nothing changed", True
+        self.values[step.name], self.digests[step.name] = found.value, found.digest
+        self._note(step, {**_entry(step, found, place), "reused": reused, "reason": reason})
+
+    def _must_be_kept(self, step: WiredStep, reason: str) -> None:
+        names = [entry.name for entry in self.wired.steps]
+        if self.start and names.index(step.name) < names.index(self.start):
+            raise UsageError(
+                f"--from {self.start}: the step {step.name} before it has no result that can be used: {reason}",
+                "run without --from",
+            )
+
+    def _run_stage(self, step: WiredStep, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        hook = host.registry().manager.hook
+        self._observe(hook.cryoweave_stage_started, step=step.name, stage=step.stage)
+        step.stage.function()  # imported before the clock starts
+        with _scratch(self.folder) as scratch:
+            ctx = Context(
+                **self.context,
+                scratch=scratch,
+                log=logging.getLogger(f"cryoweave.stage.{step.name}"),
+                progress=lambda done, total: self.journal.progress(step.name, done, total),
+            )
+            try:
+                with measured() as taken:
+                    value = call(step.stage, step.package, inputs, step.params, ctx)
+            except Exception as error:
+                self.journal.emit("stage_failed", step=step.name, error=str(error))
+                raise
+        return value, {
+            "seconds": round(taken.seconds, 4),
+            "cpu_seconds": round(taken.cpu_seconds, 4),
+            "peak_mb": taken.peak_mb if taken.peak_mb is None else round(taken.peak_mb, 2),
+            "facts": facts_of(ctx),
+        }
+
+    def _note(self, step: WiredStep, entry: dict[str, Any]) -> None:
+        """Take a step's result into the record, the events and the outputs."""
+        value = self.values[step.name]
+        if isinstance(value, Model):
+            self.model = value
+        if isinstance(value, ScoreTable):
+            self.tables.append((step.name, value))
+        self.record.entries["steps"].append(entry)
+        self.record.write()
+        facts = {"seconds": entry["seconds"], "facts": entry["facts"]}
+        if entry["reused"]:
+            self.journal.emit("stage_reused", step=step.name, stage=step.stage.id, **facts)
+            return
+        self.journal.emit("stage_finished", step=step.name, stage=step.stage.id, **facts)
+        self._observe(
+            host.registry().manager.hook.cryoweave_stage_finished, step=step.name, stage=step.stage, record=entry
+        )
+
+    def _observe(self, hook: Any, **facts: Any) -> None:
+        """Call observers; a broken one is a warning."""
+        try:
+            hook(**facts)
+        except Exception as error:
+            self.log.warning("a plugin that watches runs failed: %s: %s", type(error).__name__, error)
+
+    def _forget(self, done: int) -> None:
+        """Let go of values that no later step takes."""
+        needed = {source for step in self.wired.steps[done + 1 :] for source in step.sources.values()}
+        for source in set(self.values) - needed:
+            del self.values[source]
+
+    def _finish(self) -> RunResult:
+        from cryoweave.report import write_report
+
+        scores = merge_scores(self.tables)
+        density, sequences = self.inputs.get("density"), self.inputs.get("sequences")
+        outputs = write_outputs(
+            self.folder,
+            self.model,
+            scores,
+            map_path=density.paths[0] if density else None,
+            sequences=sequences.value if sequences else None,
+            dois=_dois(self.wired),
+        )
+        self.record.write(state="done", outputs=outputs)
+        write_report(self.folder)
+        self.record.write(outputs={**outputs, "report": REPORT})
+        return RunResult(self.folder, self.record.entries, self.model, scores)
+
+
+def _entry(step: WiredStep, kept: Kept, place: str) -> dict[str, Any]:
+    taken = {name: kept.entry.get(name) for name in ("key", "digest", "seconds", "cpu_seconds", "peak_mb", "facts")}
+    return {**describe(step), **taken, "folder": place}
+
+
+def _dois(wired: Wired) -> dict[str, str]:
+    dois = dict.fromkeys(wired.recipe.cites, f"cryoweave recipe {wired.recipe.id}")
+    for step in wired.steps:
+        for doi in step.stage.cites:
+            dois.setdefault(doi, f"cryoweave stage {step.stage.id}")
+    return dois
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _clean(folder: Path) -> None:
+    """Remove what a killed run left half-done, and the outputs of the run before."""
+    (folder / "stages").mkdir(exist_ok=True)
+    for left in (*folder.glob(f"{_SCRATCH}*"), *folder.glob(".*.tmp"), *(folder / "stages").glob(".*.tmp")):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    remove_outputs(folder)

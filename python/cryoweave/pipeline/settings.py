@@ -1,0 +1,81 @@
+"""Parameters of the steps: the stage's defaults, then the recipe's, then the user's, checked by the stage's class."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from cryoweave.errors import UsageError
+from cryoweave.host.params import Params
+from cryoweave.host.records import Recipe, Stage, Step
+from cryoweave.pipeline.chain import near, parse_value
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """``STEP.PARAM=VALUE`` texts as a mapping ``"step.param" -> value``; the last one wins.
+
+    Raises
+    ------
+    UsageError
+        If one is not of this form.
+    """
+    settings = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or "." not in key.strip("."):
+            raise UsageError(f"cannot read --set {text!r}", "write --set STEP.PARAM=VALUE, e.g. --set trace.rounds=50")
+        settings[key.strip()] = parse_value(value, f"--set {key.strip()}")
+    return settings
+
+
+def assign(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings of each step by the step's name; a stage's id serves too where one step alone has that stage.
+
+    Raises
+    ------
+    UsageError
+        If a setting names no step.
+    """
+    found: dict[str, dict[str, Any]] = {step.name: {} for step in recipe.steps}
+    for key, value in settings.items():
+        name, _, param = key.rpartition(".")
+        found[_step(recipe, name, key)][param] = value
+    return found
+
+
+def _step(recipe: Recipe, name: str, key: str) -> str:
+    names = [step.name for step in recipe.steps]
+    if name in names:
+        return name
+    same = [step.name for step in recipe.steps if step.stage == name]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise UsageError(f"{key!r} may mean the steps {' and '.join(same)}", "name the step instead of its stage")
+    raise UsageError(f"{key!r}: the recipe {recipe.id} has no step {name!r}", near(name, names))
+
+
+def check_params(step: Step, stage: Stage, settings: Mapping[str, Any]) -> Params:
+    """The step's parameters.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown or a value does not fit; the message names the step, the parameter and the bound.
+    """
+    given = {**step.params, **settings}
+    try:
+        return stage.params(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+    param = str(first["loc"][0]) if first["loc"] else ""
+    known = list(stage.params.model_fields)
+    if param and param not in known:
+        raise UsageError(f"step {step.name} ({stage.id}) has no parameter {param!r}", near(param, known))
+    reason = first["msg"].removeprefix("Value error, ")
+    raise UsageError(
+        f"{step.name}.{param} = {given.get(param)!r}: {reason[:1].lower()}{reason[1:]}"
+        if param
+        else f"parameters of {step.name}: {reason}",
+        f"see `cryoweave stages show {stage.id}`",
+    )
