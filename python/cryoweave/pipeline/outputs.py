@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,11 +126,16 @@ def merge_scores(tables: Sequence[tuple[str, ScoreTable]]) -> ScoreTable | None:
             columns[name][places] = values
         whole |= table.whole
         metrics |= table.metrics
-    keys: list[NDArray[Any]] = [np.array([row[i] for row in rows], dtype=kind) for i, kind in enumerate(_KINDS)]
-    return ScoreTable(*keys, columns, whole, metrics)
-
-
-_KINDS = (np.str_, np.int32, np.str_, np.str_)
+    chain, number, insertion, residue = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return ScoreTable(
+        np.array(chain, np.str_),
+        np.array(number, np.int32),
+        np.array(insertion, np.str_),
+        np.array(residue, np.str_),
+        columns,
+        whole,
+        metrics,
+    )
 
 
 def _identities(table: ScoreTable) -> list[tuple[str, int, str, str]]:

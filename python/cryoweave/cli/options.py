@@ -1,0 +1,170 @@
+"""Options that ``run`` and ``plan`` share; each help text has an example."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cryoweave.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryoweave.host.records import Recipe
+
+INPUTS, CHAIN, RUN = "Inputs", "Recipe and parameters", "Run"
+
+Named = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RECIPE",
+        help="Name of a recipe (cryoweave recipes list) or path of one, e.g. own.toml.",
+        show_default=False,
+    ),
+]
+Map = Annotated[
+    Path | None,
+    typer.Option(
+        "-v",
+        "--map",
+        metavar="MAP",
+        help="Density map, MRC or CCP4, also .gz; e.g. -v emd_2566.map.gz.",
+        rich_help_panel=INPUTS,
+    ),
+]
+Sequences = Annotated[
+    Path | None,
+    typer.Option(
+        "-s", "--sequence", "-pf", "--protein-fasta", metavar="FASTA",
+        help="Sequences of the proteins, e.g. -s chains.fasta.", rich_help_panel=INPUTS,
+    ),
+]  # fmt: skip
+Rna = Annotated[
+    Path | None,
+    typer.Option(
+        "-rf", "--rna-fasta", metavar="FASTA", help="Sequences of the RNA, e.g. -rf rrna.fasta.", rich_help_panel=INPUTS
+    ),
+]
+Dna = Annotated[
+    Path | None,
+    typer.Option(
+        "-df",
+        "--dna-fasta",
+        metavar="FASTA",
+        help="Sequences of the DNA, e.g. -df operator.fasta.",
+        rich_help_panel=INPUTS,
+    ),
+]
+Secondary = Annotated[
+    Path | None,
+    typer.Option(
+        "--secondary-structure", metavar="FILE", rich_help_panel=INPUTS,
+        help="Secondary structure of the proteins, letters H, E, C or a PSIPRED or SPIDER file; e.g. chain.ss2.",
+    ),
+]  # fmt: skip
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="FILE",
+        help="Model to start from or to fit, PDB or mmCIF, e.g. --model af2.cif.",
+        rich_help_panel=INPUTS,
+    ),
+]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        "-r", "--reference", metavar="FILE", rich_help_panel=INPUTS,
+        help="Known model, only compared with, never built from; e.g. -r 3j6b.cif.",
+    ),
+]  # fmt: skip
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--given",
+        metavar="FORMAT=FILE",
+        help="Another program's file to start from; e.g. --given FORMAT=points.pdb.",
+        rich_help_panel=INPUTS,
+    ),
+]
+Chain = Annotated[
+    str | None,
+    typer.Option(
+        "--chain", metavar="CHAIN", rich_help_panel=CHAIN,
+        help='Stages instead of a recipe, e.g. --chain "peaks.meanshift(threshold=0.2) > FAMILY.STAGE".',
+    ),
+]  # fmt: skip
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="STEP.PARAM=VALUE",
+        help="A parameter of a step, e.g. --set points.threshold=0.2; may be repeated.",
+        rich_help_panel=CHAIN,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="Run folder, RECIPE_MAP if not given; what is kept there is used again; e.g. -o out.",
+        rich_help_panel=RUN,
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option("--from", metavar="STEP", help="Run again from this step on, e.g. --from trace.", rich_help_panel=RUN),
+]
+Until = Annotated[
+    str | None,
+    typer.Option("--until", metavar="STEP", help="Stop after this step, e.g. --until trace.", rich_help_panel=RUN),
+]
+Force = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--force",
+        metavar="STEP",
+        help="Run this step again whatever is kept, e.g. --force points; may be repeated.",
+        rich_help_panel=RUN,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Decides all random numbers, e.g. --seed 7.", rich_help_panel=RUN)
+]
+
+
+def recipe_of(name: str | None, chain: str | None) -> "Recipe":
+    """The recipe that the user means: by name or path, or the inline chain."""
+    from cryoweave.pipeline.chain import load_recipe, parse_chain
+
+    if name is not None and chain is not None:
+        raise UsageError(f"both a recipe ({name}) and --chain are given", "give one of them")
+    if chain is not None:
+        return parse_chain(chain)
+    if name is None:
+        raise UsageError("no recipe is given", "see `cryoweave recipes list`, or give --chain")
+    return load_recipe(name)
+
+
+def map_of(path: Path | None) -> Path:
+    """The map, which every run starts from."""
+    if path is None:
+        raise UsageError("no map is given", "give -v MAP, e.g. -v emd_2566.map.gz")
+    return path
+
+
+def sequences_of(protein: Path | None, rna: Path | None, dna: Path | None) -> dict[str, Path] | None:
+    """Files of sequences by molecule; None if there is none."""
+    files = {"protein": protein, "rna": rna, "dna": dna}
+    return {molecule: path for molecule, path in files.items() if path is not None} or None
+
+
+def given_of(texts: list[str] | None) -> dict[str, Any]:
+    """``FORMAT=FILE`` texts as a mapping."""
+    given = {}
+    for text in texts or []:
+        name, equals, path = text.partition("=")
+        if not equals or not path:
+            raise UsageError(f"cannot read --given {text!r}", "write --given FORMAT=FILE")
+        given[name] = Path(path)
+    return given

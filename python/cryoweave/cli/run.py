@@ -1,0 +1,123 @@
+"""``cryoweave run``: from a map to a model, its scores and a report."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoweave.cli import console, options
+from cryoweave.cli.watch import seconds, watching
+
+if TYPE_CHECKING:
+    from cryoweave.pipeline.run import RunResult
+
+_MEANING = {
+    "model": "atomic model",
+    "scores": "scores with their definitions",
+    "scores_table": "scores per residue",
+    "chimerax": "opens map and model in ChimeraX",
+    "coot": "opens map and model in Coot",
+    "citations": "what to cite",
+    "report": "the report",
+}
+
+
+def run(
+    recipe: options.Named = None,
+    map_: options.Map = None,
+    sequence: options.Sequences = None,
+    rna: options.Rna = None,
+    dna: options.Dna = None,
+    secondary_structure: options.Secondary = None,
+    model: options.ModelFile = None,
+    reference: options.Reference = None,
+    given: options.Given = None,
+    chain: options.Chain = None,
+    set_: options.Set = None,
+    output: options.Output = None,
+    start: options.Start = None,
+    until: options.Until = None,
+    force: options.Force = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and stop; writes nothing.", rich_help_panel=options.RUN)
+    ] = False,
+    threads: Annotated[
+        int,
+        typer.Option(
+            "-t", "--threads", metavar="N", help="0 for one per core; e.g. -t 4.", rich_help_panel=options.RUN
+        ),
+    ] = 0,
+    seed: options.Seed = 0,
+    device: Annotated[
+        str,
+        typer.Option(
+            "-d", "--device", metavar="auto|cpu|N", help="Where to compute, e.g. -d cpu.", rich_help_panel=options.RUN
+        ),
+    ] = "auto",
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Only errors on stderr.", rich_help_panel=options.RUN)
+    ] = False,
+    json: console.Json = False,
+) -> None:
+    """Run a recipe on a map. The same command again goes on where a run was stopped."""
+    if dry_run:
+        from cryoweave.cli.plan import plan
+
+        plan(
+            recipe, map_, sequence, rna, dna, secondary_structure, model, reference, given, chain, set_, output, start,
+            until, force, seed, json,
+        )  # fmt: skip
+        return
+    from cryoweave.pipeline.run import run as execute
+
+    chosen = options.recipe_of(recipe, chain)
+    density = options.map_of(map_)
+    with _resumable(), watching(quiet) as progress:
+        result = execute(
+            chosen,
+            map=density,
+            sequences=options.sequences_of(sequence, rna, dna),
+            model=model,
+            reference=reference,
+            secondary_structure=secondary_structure,
+            output=output,
+            settings=set_ or [],
+            start=start,
+            until=until,
+            force=force or [],
+            seed=seed,
+            threads=threads,
+            device=device,
+            progress=progress,
+            given=options.given_of(given),
+        )
+    if json:
+        console.data_json(dict(result.record))
+    else:
+        _last_screen(result, reference is not None)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Says on Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.show_error("interrupted", "the same command goes on after the last stage that was done")
+        raise typer.Exit(console.INTERRUPTED) from None
+
+
+def _last_screen(result: "RunResult", compared: bool) -> None:
+    outputs = dict(result.record["outputs"])
+    report = outputs.pop("report")
+    if compared and result.scores is not None:
+        rows = [
+            (name, f"{value:.4g}", result.scores.metrics[name].unit, result.scores.metrics[name].definition)
+            for name, value in result.scores.whole.items()
+        ]
+        console.table(("figure", "value", "unit", "meaning"), rows)
+    console.data(f"{result.record['recipe']} done in {seconds(result.record['seconds'])}")
+    for name, file in outputs.items():
+        console.data(f"{_MEANING[name]}: {result.folder / file}")
+    console.data(f"{_MEANING['report']}: {result.folder / report}")

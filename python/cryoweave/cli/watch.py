@@ -1,0 +1,133 @@
+"""A run as a person sees it on stderr: a bar per stage on a terminal, plain lines elsewhere."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cryoweave.cli import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_ROOM = 50
+
+
+class Show(Protocol):
+    """Takes the events of a run."""
+
+    def __call__(self, event: Mapping[str, Any]) -> None: ...
+
+
+class Lines:
+    """Plain lines, for logs and pipes.
+
+    Parameters
+    ----------
+    err
+        Where to print.
+    """
+
+    def __init__(self, err: "Console") -> None:
+        self._err = err
+        self._steps: list[str] = []
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Print what a person wants to know of an event."""
+        step = event.get("step", "")
+        match event["event"]:
+            case "run_started":
+                self._steps = event["steps"]
+            case "stage_started":
+                self.started(f"{self.number(step)} {step}", f"({event['stage']}): {event['reason']}")
+            case "stage_finished":
+                self.ended(f"{self.number(step)} {step} done in {seconds(event['seconds'])}{_findings(event)}")
+            case "stage_reused":
+                self.ended(f"{self.number(step)} {step} kept: nothing changed{_findings(event)}")
+            case "stage_left_out":
+                self.line(f"{step} is left out: {event['reason']}")
+            case "progress":
+                self.moved(event["done"], event["total"])
+            case "log" if event["level"] not in ("INFO", "DEBUG", "ERROR"):
+                self.line(f"{event['level'].lower()}: {event['message']}", "yellow")
+
+    def number(self, step: str) -> str:
+        """Which of how many."""
+        return f"[{self._steps.index(step) + 1}/{len(self._steps)}]"
+
+    def line(self, text: str, style: str = "") -> None:
+        """One line."""
+        self._err.print(text, style=style or None, markup=False, soft_wrap=True)
+
+    def started(self, title: str, why: str) -> None:
+        """A stage begins."""
+        self.line(f"{title} {why}")
+
+    def moved(self, done: int, total: int) -> None:
+        """A stage goes on: nothing for plain lines."""
+
+    def ended(self, text: str) -> None:
+        """A stage has its result."""
+        self.line(text)
+
+
+class Bars(Lines):
+    """A bar for the stage that runs.
+
+    Parameters
+    ----------
+    err
+        Where to print.
+    bars
+        The bars' display.
+    """
+
+    def __init__(self, err: "Console", bars: "Progress") -> None:
+        super().__init__(err)
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def started(self, title: str, why: str) -> None:
+        """A new bar."""
+        self._task = self._bars.add_task(title if len(why) > _ROOM else f"{title} {why}", total=None)
+
+    def moved(self, done: int, total: int) -> None:
+        """The bar grows."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=done, total=total or None)
+
+    def ended(self, text: str) -> None:
+        """A line takes the bar's place."""
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        self.line(text)
+
+
+@contextmanager
+def watching(quiet: bool) -> Iterator[Show | None]:
+    """What to hand to a run as ``progress``; None if only errors shall be seen."""
+    err = console.err()
+    if quiet:
+        yield None
+    elif not err.is_terminal:
+        yield Lines(err)
+    else:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err, transient=True) as bars:
+            yield Bars(err, bars)
+
+
+def seconds(value: float | None) -> str:
+    """A time for people."""
+    if value is None:
+        return "?"
+    return f"{value:.2f} s" if value < 60 else f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def _findings(event: Mapping[str, Any]) -> str:
+    facts = event.get("facts") or {}
+    texts = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in facts.items()]
+    return f" ({', '.join(texts[:4])})" if texts else ""
