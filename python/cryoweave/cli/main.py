@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryoweave.cli import console
+from cryoweave.cli import check, compare, console, map, plan, plugins, recipes, run, stages, validate
 
 RUN, LOOK, PLUGINS = "Run", "Look and compare", "Plugins, stages and recipes"
 
@@ -70,6 +70,17 @@ def _root(
     ] = False,
 ) -> None:
     """Atomic models from cryo-EM maps."""
+
+
+app.command("run", rich_help_panel=RUN)(run.run)
+app.command("plan", rich_help_panel=RUN)(plan.plan)
+app.command("check", rich_help_panel=LOOK)(check.check)
+app.command("validate", rich_help_panel=LOOK)(validate.validate)
+app.command("compare", rich_help_panel=LOOK)(compare.compare)
+app.add_typer(map.app, name="map", rich_help_panel=LOOK)
+app.add_typer(plugins.app, name="plugins", rich_help_panel=PLUGINS)
+app.add_typer(stages.app, name="stages", rich_help_panel=PLUGINS)
+app.add_typer(recipes.app, name="recipes", rich_help_panel=PLUGINS)
 
 
 def main() -> None:

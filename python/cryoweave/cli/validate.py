@@ -1,0 +1,122 @@
+"""``cryoweave validate``: all installed validators on models that anyone built."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cryoweave.cli import console
+from cryoweave.errors import InputError, StageError, UsageError
+
+if TYPE_CHECKING:
+    from cryoweave.data import ScoreTable
+    from cryoweave.pipeline.validation import Validation
+
+
+def validate(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Models (mmCIF or PDB).")],
+    map_file: Annotated[
+        Path | None, typer.Option("--map", "-v", metavar="MAP", help="The density map that they should explain.")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option("--reference", "-r", help="A model to compare with.")] = None,
+    sequence: Annotated[
+        Path | None, typer.Option("--sequence", "-s", "--protein-fasta", "-pf", help="FASTA file of the proteins.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write scores.tsv and scores.json here.")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
+    as_json: console.Json = False,
+) -> None:
+    """Scores of models against a map, a reference or sequences, each with its definition."""
+    from cryoweave.io.maps import read_map
+    from cryoweave.io.models import read_model
+    from cryoweave.io.sequences import read_sequences
+    from cryoweave.pipeline.validation import validate as run
+
+    names = _names(models)
+    inputs: dict[str, Any] = {
+        "density": read_map(map_file) if map_file else None,
+        "reference": read_model(reference) if reference else None,
+        "sequences": read_sequences(sequence) if sequence else None,
+    }
+    results = {name: run(read_model(path), **inputs, threads=threads) for name, path in zip(names, models, strict=True)}
+    _complain(results)
+    if all(result.scores is None for result in results.values()):
+        raise StageError(
+            "no validator gave a score", "give a map (-v) or a reference (-r); see `cryoweave plugins doctor`"
+        )
+    if output:
+        _write(output, results)
+    if as_json:
+        console.data_json([_entry(name, result) for name, result in results.items()])
+    else:
+        _show(results)
+    failed = [error for result in results.values() for error in result.failed.values()]
+    if failed:
+        raise typer.Exit(failed[0].exit_code)
+
+
+def _names(models: list[Path]) -> list[str]:
+    """What each model is called: its file's name, or its path where two files have one name."""
+    names = [path.name for path in models]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in models]
+    if len(set(names)) < len(names):
+        raise UsageError("a model is given twice", "name each file once")
+    return names
+
+
+def _complain(results: "dict[str, Validation]") -> None:
+    left_out = {stage: reason for result in results.values() for stage, reason in result.left_out.items()}
+    for stage, reason in left_out.items():
+        console.say(f"left out: {stage} {reason}", "dim")
+    for name, result in results.items():
+        for error in result.failed.values():
+            console.show_error(f"{name}: {error}", error.hint)
+
+
+def _write(output: Path, results: "dict[str, Validation]") -> None:
+    from cryoweave.io.scores import write_scores
+
+    for name, result in results.items():
+        folder = output if len(results) == 1 else output / name.replace("/", "_")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {folder}: {error.strerror}", "choose another with -o") from error
+        if result.scores is not None:
+            write_scores(folder, result.scores)
+            console.say(f"scores of {name}: {folder / 'scores.tsv'}")
+
+
+def _entry(name: str, result: "Validation") -> dict[str, Any]:
+    return {
+        "model": name,
+        "ran": result.ran,
+        "left_out": result.left_out,
+        "failed": {stage: str(error) for stage, error in result.failed.items()},
+        "whole": result.scores.whole if result.scores else {},
+        "metrics": result.scores.metrics if result.scores else {},
+        "residues": _residues(result.scores) if result.scores else [],
+    }
+
+
+def _residues(scores: "ScoreTable") -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in scores.to_pandas().to_dict("records")]
+
+
+def _show(results: "dict[str, Validation]") -> None:
+    tables = [result.scores for result in results.values()]
+    metrics = {
+        name: metric for table in tables if table for name, metric in table.metrics.items() if name in table.whole
+    }
+    rows = [
+        (name, *(_number(table.whole.get(name) if table else None) for table in tables), metric.unit, metric.definition)
+        for name, metric in metrics.items()
+    ]
+    console.table(("score", *results, "unit", "definition"), rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else "-" if value != value else f"{value:.4g}"

@@ -1,0 +1,127 @@
+"""What of the installed plugins works, and how to mend what does not."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryoweave.errors import PluginError
+from cryoweave.host.records import CheckResult, Recipe, Stage, load_object
+from cryoweave.host.registry import Registry
+
+
+class Health(StrEnum):
+    """``missing`` is something optional that is not installed; ``broken`` needs mending."""
+
+    OK = "ok"
+    MISSING = "missing"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the doctor says of one thing.
+
+    Parameters
+    ----------
+    what
+        ``plugin``, ``check``, ``stage``, ``recipe``, ``format`` or ``command``.
+    id
+        Its name.
+    package
+        The distribution that brings it.
+    health, message, hint
+        How it is, in one line, and what to do.
+    """
+
+    what: str
+    id: str
+    package: str
+    health: Health
+    message: str = ""
+    hint: str = ""
+
+
+def diagnose(registry: Registry) -> Iterator[Finding]:
+    """Load everything, run every check.
+
+    Parameters
+    ----------
+    registry
+        What to look at.
+
+    Yields
+    ------
+    One finding for each plugin, conflict, check, stage, recipe, format and command.
+    """
+    for row in registry.plugins:
+        hint = f"reinstall it, or remove it: pip uninstall {row.package}" if row.error else ""
+        yield Finding("plugin", row.name, row.package, _broken_if(row.error), row.error, hint)
+    for (hook, name), message in registry.conflicts.items():
+        origin = registry.package_of(hook, name)
+        yield Finding(hook[:-1], name, origin, Health.BROKEN, message, "uninstall one of the two packages")
+    checks = {name: run_check(registry, name) for name in registry.checks}
+    yield from checks.values()
+    for stage in registry.stages.values():
+        yield _stage(registry, stage, checks)
+    for recipe in registry.recipes.values():
+        yield _recipe(registry, recipe)
+    for hook, table in (("formats", registry.formats), ("commands", registry.commands)):
+        for name, record in table.items():
+            yield _loads(hook[:-1], name, registry.package_of(hook, name), record.load)
+
+
+def run_check(registry: Registry, name: str) -> Finding:
+    """Run one check; a check that raises or answers nonsense is broken itself."""
+    check = registry.checks[name]
+    package = registry.package_of("checks", name)
+    try:
+        result = load_object(check.load)()
+    except Exception as error:
+        return Finding("check", name, package, Health.BROKEN, f"the check failed: {error}", f"tell {package}'s authors")
+    if not isinstance(result, CheckResult):
+        return Finding(
+            "check", name, package, Health.BROKEN, f"the check answered {result!r}", f"tell {package}'s authors"
+        )
+    return Finding("check", name, package, Health.OK if result.ok else Health.MISSING, result.message, result.hint)
+
+
+def _stage(registry: Registry, stage: Stage, checks: dict[str, Finding]) -> Finding:
+    package = registry.package_of("stages", stage.id)
+    for need in stage.needs:
+        if need not in checks:
+            message = f"it needs {need!r}, which no plugin checks for"
+            return Finding("stage", stage.id, package, Health.BROKEN, message, f"tell {package}'s authors")
+        found = checks[need]
+        if found.health is not Health.OK:
+            return Finding("stage", stage.id, package, found.health, f"needs {need}: {found.message}", found.hint)
+    try:
+        names = list(inspect.signature(stage.function()).parameters)
+    except PluginError as error:
+        return Finding("stage", stage.id, package, Health.BROKEN, str(error), f"reinstall {package}")
+    wanted = [*stage.takes, "params", "ctx"]
+    if names != wanted:
+        message = f"the function takes {', '.join(names)}; its record says {', '.join(wanted)}"
+        return Finding("stage", stage.id, package, Health.BROKEN, message, f"tell {package}'s authors")
+    return Finding("stage", stage.id, package, Health.OK)
+
+
+def _recipe(registry: Registry, recipe: Recipe) -> Finding:
+    package = registry.package_of("recipes", recipe.id)
+    unknown = [step.stage for step in recipe.steps if step.stage not in registry.stages]
+    if not unknown:
+        return Finding("recipe", recipe.id, package, Health.OK)
+    message = f"no installed plugin brings its stage {unknown[0]}"
+    return Finding("recipe", recipe.id, package, Health.BROKEN, message, "install or mend the plugin that has it")
+
+
+def _loads(what: str, name: str, package: str, path: str) -> Finding:
+    try:
+        load_object(path)
+    except PluginError as error:
+        return Finding(what, name, package, Health.BROKEN, str(error), f"reinstall {package}")
+    return Finding(what, name, package, Health.OK)
+
+
+def _broken_if(error: str) -> Health:
+    return Health.BROKEN if error else Health.OK
