@@ -91,15 +91,11 @@ def _write(output: Path, results: "dict[str, Validation]") -> None:
 
 
 def _entry(name: str, result: "Validation") -> dict[str, Any]:
-    return {
-        "model": name,
-        "ran": result.ran,
-        "left_out": result.left_out,
-        "failed": {stage: str(error) for stage, error in result.failed.items()},
-        "whole": result.scores.whole if result.scores else {},
-        "metrics": result.scores.metrics if result.scores else {},
-        "residues": _residues(result.scores) if result.scores else [],
-    }
+    failed = {stage: str(error) for stage, error in result.failed.items()}
+    entry = {"model": name, "ran": result.ran, "left_out": result.left_out, "failed": failed}
+    if (scores := result.scores) is None:
+        return {**entry, "whole": {}, "metrics": {}, "residues": []}
+    return {**entry, "whole": scores.whole, "metrics": scores.metrics, "residues": _residues(scores)}
 
 
 def _residues(scores: "ScoreTable") -> list[dict[str, Any]]:
@@ -108,14 +104,13 @@ def _residues(scores: "ScoreTable") -> list[dict[str, Any]]:
 
 def _show(results: "dict[str, Validation]") -> None:
     tables = [result.scores for result in results.values()]
-    metrics = {
-        name: metric for table in tables if table for name, metric in table.metrics.items() if name in table.whole
-    }
-    rows = [
-        (name, *(_number(table.whole.get(name) if table else None) for table in tables), metric.unit, metric.definition)
-        for name, metric in metrics.items()
-    ]
-    console.table(("score", *results, "unit", "definition"), rows)
+    known = [table for table in tables if table is not None]
+    metrics = {name: metric for table in known for name, metric in table.metrics.items() if name in table.whole}
+    wholes = [table.whole if table is not None else {} for table in tables]
+    console.table(
+        ("score", *results, "unit", "definition"),
+        [(name, *(_number(w.get(name)) for w in wholes), m.unit, m.definition) for name, m in metrics.items()],
+    )
 
 
 def _number(value: float | None) -> str:

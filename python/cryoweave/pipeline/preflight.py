@@ -215,6 +215,10 @@ def check_contour(inputs: Inputs, stats: Statistics) -> tuple[float, Finding]:
         return contour, _too_small(density, positive, needed)
     suggested = volume_threshold(density.values, voxels)
     values = {"suggested": suggested, "needed_volume": needed}
+    if given is None and suggested < stats.mean + 0.5 * stats.sd:
+        message = f"{suggested:.4g} would enclose the {needed:.0f} Å³ that the molecules need, but lies in the noise"
+        hint = f"does the map show all of them? Try {stats.mean + 3 * stats.sd:.3g}, 3 σ above the mean"
+        return suggested, Finding("contour", Level.WARN, message, hint, values)
     if given is None:
         message = f"{suggested:.4g} encloses the {needed:.0f} Å³ that the molecules need"
         return suggested, Finding("contour", Level.OK, message, f"try contours around {suggested:.3g}", values)
