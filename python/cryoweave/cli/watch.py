@@ -129,5 +129,9 @@ def seconds(value: float | None) -> str:
 
 def _findings(event: Mapping[str, Any]) -> str:
     facts = event.get("facts") or {}
-    texts = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in facts.items()]
+    texts = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in facts.items()
+        if value is not None
+    ]
     return f" ({', '.join(texts[:4])})" if texts else ""

@@ -72,9 +72,8 @@ def parse_chain(text: str) -> Recipe:
     for part in _split(text, ">"):
         found = _STAGE.fullmatch(part)
         if found is None:
-            raise UsageError(
-                f"cannot read {part!r} in the chain {text!r}" if part else f"empty chain: {text!r}", _EXAMPLE
-            )
+            wrong = f"cannot read {part!r}" if part else "a stage is missing"
+            raise UsageError(f"{wrong} in the chain {text!r}", _EXAMPLE)
         stage, arguments = found.groups()
         name = _free_name(stage.rpartition(".")[2], [step.name for step in steps])
         steps.append(Step(stage, name, dict(_arguments(arguments or "", stage))))

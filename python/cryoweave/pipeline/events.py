@@ -4,7 +4,7 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ Events: ``run_started``, ``stage_started``, ``stage_reused``, ``stage_finished``
 EVENTS = "events.jsonl"
 LOG = "log.txt"
 _PROGRESS_PAUSE = 0.1
+_LOGGER = logging.getLogger("cryoweave.run")
 
 
 def now() -> str:
@@ -49,7 +50,8 @@ class Journal:
         """Add one event."""
         entry = {"time": now(), "event": event, **facts}
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+            stream.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+        _LOGGER.info("%s %s", event, " ".join(f"{name}={value}" for name, value in facts.items()))
         self._tell(entry)
 
     def progress(self, step: str, done: int, total: int) -> None:
@@ -88,13 +90,43 @@ class _Teller(logging.Handler):
         self._journal.log(record.levelname, record.getMessage())
 
 
+class _Keeper(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
 @contextmanager
-def logged(folder: Path, journal: Journal) -> Iterator[logging.Logger]:
-    """Send the log of cryoweave and of its plugins, and Python's warnings, to ``log.txt`` and the watcher."""
-    logger = logging.getLogger("cryoweave")
+def held() -> Iterator[list[logging.LogRecord]]:
+    """Keep what is logged before there is a run folder; for :func:`logged`."""
+    keeper = _Keeper()
+    with _handled(keeper):
+        yield keeper.records
+
+
+@contextmanager
+def logged(folder: Path, journal: Journal, before: Iterable[logging.LogRecord] = ()) -> Iterator[logging.Logger]:
+    """Send the log of cryoweave and of its plugins, and Python's warnings, to ``log.txt`` and the watcher.
+
+    ``before`` is what was logged already.
+    """
     to_file = logging.FileHandler(folder / LOG, encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handlers: list[logging.Handler] = [to_file, _Teller(journal)]
+    try:
+        with _handled(to_file, _Teller(journal)) as logger:
+            for record in before:
+                logger.handle(record)
+            yield logger
+    finally:
+        to_file.close()
+
+
+@contextmanager
+def _handled(*handlers: logging.Handler) -> Iterator[logging.Logger]:
+    logger = logging.getLogger("cryoweave")
     level = logger.level
     logger.setLevel(logging.INFO)
     for handler in handlers:
@@ -107,4 +139,3 @@ def logged(folder: Path, journal: Journal) -> Iterator[logging.Logger]:
         for handler in handlers:
             logger.removeHandler(handler)
         logger.setLevel(level)
-        to_file.close()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ def choose_threads(threads: int) -> int:
 def choose_device(device: str) -> tuple[str, str]:
     """The device that stages are told, and why."""
     if device == "auto":
-        return "cpu", "auto takes the CPU: kernels run there, and no accelerator is asked for"
-    if device == "cpu" or device.isdecimal():
+        return "cpu", "auto takes the CPU, where all kernels run"
+    if device == "cpu":
         return device, "as asked for"
+    if device.isdecimal():
+        return device, "as asked for; stages that have no code for it compute on the CPU"
     raise UsageError(f"there is no device {device!r}", "give auto, cpu, or the number of an accelerator, e.g. 0")
 
 
@@ -69,8 +72,9 @@ def call(stage: Stage, package: str, inputs: Mapping[str, Any], params: Params, 
 
 
 def facts_of(ctx: Context) -> dict[str, Fact | None]:
-    """The stage's findings in JSON's types."""
-    return {name: value.item() if hasattr(value, "item") else value for name, value in ctx.facts.items()}
+    """The stage's findings in JSON's types: NumPy scalars as numbers, what is no number as None."""
+    plain = {name: value.item() if hasattr(value, "item") else value for name, value in ctx.facts.items()}
+    return {name: None if value != value or value in (inf, -inf) else value for name, value in plain.items()}
 
 
 def run_stage(

@@ -16,7 +16,7 @@ from cryoweave.host.context import Context
 from cryoweave.host.records import Recipe
 from cryoweave.pipeline.cache import Kept, identify, keep, recall
 from cryoweave.pipeline.chain import load_recipe
-from cryoweave.pipeline.events import Journal, Watch, logged
+from cryoweave.pipeline.events import Journal, Watch, held, logged
 from cryoweave.pipeline.execute import call, choose_device, choose_threads, facts_of
 from cryoweave.pipeline.inputs import RunInput, load_inputs
 from cryoweave.pipeline.lock import LOCK, locked
@@ -130,13 +130,14 @@ def run(
         raise UsageError("a run whose map is not a file needs a folder", "give output=FOLDER")
     folder = Path(output) if output is not None else default_folder(recipe, str(map))
     check_folder(folder, recipe, LOCK)
-    values = load_inputs(inputs, secondary_structure)
+    with held() as before:
+        values = load_inputs(inputs, secondary_structure)
     chosen, why = choose_device(device)
     count = choose_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         journal = Journal(folder, progress)
-        with logged(folder, journal) as log:
+        with logged(folder, journal, before) as log:
             log.info("device %s: %s; threads: %d", chosen, why, count)
             entries = {"seed": seed, "threads": count, "device": chosen}
             return _Run(folder, wired, forced, start, values, journal, log, entries).go()
@@ -170,7 +171,8 @@ class _Run:
     def go(self) -> RunResult:
         """All steps, then the files that people open; the record says how it ended."""
         recipe = self.wired.recipe
-        self.journal.emit("run_started", recipe=recipe.id, steps=[step.name for step in self.wired.steps])
+        entries = {name: self.record.entries[name] for name in ("cryoweave", "plugins", "seed", "command")}
+        self.journal.emit("run_started", recipe=recipe.id, steps=[step.name for step in self.wired.steps], **entries)
         state = "interrupted"
         try:
             self._announce()
@@ -211,7 +213,9 @@ class _Run:
         if isinstance(found, str):
             self._must_be_kept(step, found)
             reason, reused = found, False
-            self.journal.emit("stage_started", step=step.name, stage=step.stage.id, reason=reason)
+            self.journal.emit(
+                "stage_started", step=step.name, stage=step.stage.id, reason=reason, params=identity.params
+            )
             inputs = {name: self.values[source] for name, source in step.sources.items()}
             value, taken = self._run_stage(step, inputs)
             found = keep(self.folder / place, identity, value, step.stage.gives, taken)

@@ -1,0 +1,197 @@
+"""``run`` and ``plan`` as a person meets them: what is printed where, and the exit code."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from cryoweave.cli import console
+from cryoweave.cli.main import app
+
+PROGRAM = "from cryoweave.cli.main import main; main()"
+
+
+@pytest.fixture
+def program(toy_files, toy_environment):
+    """Runs ``cryoweave`` in the folder with the toy files."""
+
+    def call(*arguments, **environment):
+        line = [sys.executable, "-c", PROGRAM, *(str(argument) for argument in arguments)]
+        return subprocess.run(
+            line, cwd=toy_files, env={**toy_environment, **environment}, capture_output=True, text=True
+        )
+
+    return call
+
+
+INPUTS = ("-v", "emd_1.map.gz", "-pf", "chains.fasta")
+
+
+def test_a_run_ends_by_naming_the_report(program, toy_files):
+    done = program("run", "toy", *INPUTS, "--reference", "known.cif", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "the report: out/report.html"
+    assert "atomic model: out/model.cif" in lines
+    assert re.search(r"^mean_distance +\d", done.stdout, re.MULTILINE)
+    assert "[2/5] trace (toy.trace): it has not run yet" in done.stderr
+    assert "[1/5] points done in 0.00 s (points 6)" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "<html" in (toy_files / "out" / "report.html").read_text().lower()
+
+    again = program("run", "toy", *INPUTS, "-o", "out", "-q")
+    assert again.returncode == 0
+    assert again.stderr == ""
+    assert "mean_distance" not in again.stdout, "there is no reference"
+
+
+def test_json_is_the_record_and_nothing_else(program, toy_files):
+    done = program("run", "toy", *INPUTS, "-o", "out", "--json")
+    record = json.loads(done.stdout)
+    assert record == json.loads((toy_files / "out" / "record.json").read_text())
+    assert record["command"][1:3] == ["run", "toy"]
+    assert record["outputs"]["report"] == "report.html"
+
+
+def test_a_dry_run_is_the_plan_and_writes_nothing(program, toy_files):
+    before = sorted(toy_files.rglob("*"))
+    options = ("--set", "points.threshold=0.25", "--until", "score")
+    dry = program("run", "toy", *INPUTS, *options, "--dry-run")
+    plan = program("plan", "toy", *INPUTS, *options)
+    assert dry.returncode == plan.returncode == 0, dry.stderr + plan.stderr
+    assert dry.stdout == plan.stdout
+    assert sorted(toy_files.rglob("*")) == before
+    lines = dry.stdout.splitlines()
+    assert re.fullmatch(
+        r"points +toy\.points +density = input\.density +PointCloud +threshold=0\.25, count=6 +run +it has not run yet",
+        lines[1].rstrip(),
+    )
+    assert len(lines) == 6
+    assert lines[-1] == "compare is left out: stage toy.compare needs reference (Model)"
+    table = json.loads(program("plan", "toy", *INPUTS, *options, "--json").stdout)
+    assert [step["action"] for step in table["steps"]] == ["run"] * 4
+
+
+def test_an_inline_chain(program):
+    done = program("run", "--chain", "toy.points(threshold=0.2) > toy.trace > toy.build", *INPUTS)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "the report: chain_emd_1/report.html"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message", "hint"),
+    [
+        (("run", "toy", "-s", "chains.fasta"), 2, "no map is given", "give -v MAP"),
+        (("run", *INPUTS), 2, "no recipe is given", "recipes list"),
+        (
+            ("run", "toy", "--chain", "toy.points", *INPUTS),
+            2,
+            "both a recipe (toy) and --chain are given",
+            "one of them",
+        ),
+        (("run", "tow", *INPUTS), 2, "there is no recipe 'tow'", "did you mean toy?"),
+        (("run", "absent.toml", *INPUTS), 2, "cannot read the recipe absent.toml", "recipes list"),
+        (("run", "toy", "-v", "emd_1.map.gz"), 2, "stage toy.build needs sequences", "give --sequence FILE"),
+        (("run", "toy", "-v", "absent.map", "-s", "chains.fasta"), 1, "absent.map does not exist", "spelling"),
+        (("run", "toy", *INPUTS, "--set", "points.threshold=x=1"), 2, "'x=1' is no value", "true/false"),
+        (
+            ("run", "toy", *INPUTS, "--set", "points.treshold=1"),
+            2,
+            "no parameter 'treshold'",
+            "did you mean threshold?",
+        ),
+        (("run", "toy", *INPUTS, "--set", "points.threshold=[bold]"), 2, "'[bold]' is no value", ""),
+        (("run", "toy", *INPUTS, "--set", "points.threshold=9"), 1, "no voxel lies above", "lower the threshold"),
+        (
+            ("run", "toy", *INPUTS, "--from", "build"),
+            2,
+            "has no result that can be used: it has not run",
+            "without --from",
+        ),
+        (("run", "toy", *INPUTS, "--force", "x"), 2, "--force x: the recipe toy has no such step", "points"),
+        (("run", "toy", *INPUTS, "-o", "."), 2, "holds files that are not a run", "-o"),
+        (("run", "toy", *INPUTS, "-d", "gpu"), 2, "there is no device 'gpu'", "auto, cpu"),
+        (("run", "--chain", "toy.needy", *INPUTS), 3, "toy.needy needs toyprogram", "install toyprogram 1.2"),
+        (("run", "--chain", "toy.wrong", *INPUTS), 3, "gave a str, not a PointCloud", "author"),
+        (("run", "--chain", "toy.points > toy.trace > toy.nothing", *INPUTS), 1, "a model without atoms", "threshold"),
+        (
+            ("plan", "--chain", "toy.points >", *INPUTS),
+            2,
+            "a stage is missing in the chain 'toy.points >'",
+            "FAMILY.STAGE",
+        ),
+        (("run", "toy", "-v", "emd_1.map.gz", "--secondary-structure", "x.ss2"), 2, "needs sequences", "--sequence"),
+        (("run", "toy", *INPUTS, "--given", "toyxyz"), 2, "cannot read --given 'toyxyz'", "FORMAT=FILE"),
+    ],
+)
+def test_mistakes_are_said_without_a_traceback(toys, toy_files, monkeypatch, capsys, arguments, code, message, hint):
+    monkeypatch.chdir(toy_files)
+    assert console.guard(lambda: app(arguments, prog_name="cryoweave")) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    (error,) = [line for line in lines if line.startswith("error: ")]
+    assert message in error
+    assert hint in lines[-1]
+    assert not hint or lines[-1].startswith("hint: ")
+    assert "Traceback" not in said.err
+
+
+def test_a_bug_writes_a_report_and_exits_4(program, toy_files):
+    done = program("run", "--chain", "toy.crash", *INPUTS)
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+    assert "error: this is a bug in cryoweave or in a plugin: ValueError: toy crash" in done.stderr
+    (report,) = toy_files.glob("cryoweave-bug-*.txt")
+    assert f"hint: please send us the report {report}" in done.stderr
+    text = report.read_text()
+    assert "in stage toy.crash of package cryoweave-toys" in text
+    assert "Traceback" in text
+    assert "cryoweave-toys 1.0" in text
+
+
+@pytest.mark.parametrize("arguments", [("run", "--nope"), ("nope",), ("run", "toy", "--seed", "x")])
+def test_usage_errors_exit_2(program, arguments):
+    done = program(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(toy_environment, toy_files):
+    line = f"'{sys.executable}' -c '{PROGRAM}' run --help | head -c 1"
+    done = subprocess.run(line, shell=True, cwd=toy_files, env=toy_environment, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_every_option_of_run_has_an_example(program):
+    text = re.sub(r"[│\s]+", " ", program("run", "--help").stdout)
+    for option in ("--map", "--sequence", "--rna-fasta", "--dna-fasta", "--model", "--reference", "--output", "--set"):
+        assert option in text
+    assert text.count("e.g.") >= 16
+    assert all(panel in text for panel in ("─ Inputs ─", "─ Recipe and parameters ─", "─ Run ─"))
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_terminal_sees_bars_and_colour_unless_it_does_not_want_to(toy_environment, toy_files, environment, coloured):
+    main, other = pty.openpty()
+    line = [sys.executable, "-c", PROGRAM, "run", "toy", *INPUTS, "--set", "points.threshold=9"]
+    settings = {**toy_environment, "TERM": "xterm-256color", **environment}
+    process = subprocess.Popen(line, cwd=toy_files, env=settings, stdout=subprocess.PIPE, stderr=other)
+    os.close(other)
+    shown = b""
+    try:
+        while chunk := os.read(main, 4096):
+            shown += chunk
+    except OSError:  # Linux: the other end is closed
+        pass
+    assert process.wait() == 1
+    process.stdout.close()
+    os.close(main)
+    text = shown.decode()
+    assert "points" in text
+    assert ("\x1b[1;31merror:" in text) == coloured

@@ -1,0 +1,72 @@
+import time
+
+import numpy as np
+import pytest
+
+from cryoweave.data import Metric, ScoreTable
+from cryoweave.pipeline.measure import measured
+from cryoweave.pipeline.outputs import bibtex, merge_scores
+
+
+def table(numbers, residues, whole=None):
+    n = len(numbers)
+    names = [*residues, *(whole or {})]
+    return ScoreTable(
+        np.full(n, "A"),
+        np.array(numbers, np.int32),
+        np.full(n, ""),
+        np.full(n, "GLY"),
+        residues,
+        whole or {},
+        {name: Metric(name) for name in names},
+    )
+
+
+def test_scores_are_joined_by_residue():
+    merged = merge_scores(
+        [("a", table([1, 2, 3], {"q": [1, 2, 3]}, {"cc": 0.5})), ("b", table([3, 1, 4], {"d": [7, 8, 9]}))]
+    )
+    assert merged.residue_number.tolist() == [1, 2, 3, 4]
+    np.testing.assert_array_equal(merged.residues["q"], [1, 2, 3, np.nan])
+    np.testing.assert_array_equal(merged.residues["d"], [8, np.nan, 7, 9])
+    assert merged.whole == {"cc": 0.5}
+    assert set(merged.metrics) == {"q", "cc", "d"}
+
+
+def test_of_two_scores_with_one_name_the_last_keeps_it():
+    merged = merge_scores(
+        [("before", table([1], {"q": [1.0]}, {"cc": 0.1})), ("after", table([1], {"q": [2.0]}, {"cc": 0.2}))]
+    )
+    assert merged.whole == {"before.cc": 0.1, "cc": 0.2}
+    assert {name: values.tolist() for name, values in merged.residues.items()} == {"before.q": [1.0], "q": [2.0]}
+
+
+def test_tables_without_residues_and_no_tables():
+    merged = merge_scores([("a", table([], {}, {"cc": 0.5}))])
+    assert len(merged) == 0
+    assert merged.whole == {"cc": 0.5}
+    assert merge_scores([]) is None
+
+
+def test_citations_are_bibtex():
+    text = bibtex({"10.1038/s41467-018-04053-7": "cryoweave recipe x"})
+    assert text.startswith("@misc{10_1038_s41467_018_04053_7,\n  doi = {10.1038/s41467-018-04053-7},\n")
+    assert text.count("{") == text.count("}")
+
+
+def test_what_a_block_took():
+    with measured() as taken:
+        block = np.ones(40_000_000 // 8)
+        block += 1
+        end = time.process_time() + 0.05
+        while time.process_time() < end:
+            pass
+    del block
+    assert taken.seconds >= 0.05
+    assert taken.cpu_seconds >= 0.04
+    if taken.peak_mb is None:
+        pytest.skip("this system does not tell the peak of memory")
+    assert 38 < taken.peak_mb < 200
+    with measured() as second:
+        pass
+    assert second.peak_mb < 38, "the peak of the block before does not count"
