@@ -112,18 +112,9 @@ def parse_header(
     origin: tuple[float, float, float] | None = None,
     voxel: float | None = None,
 ) -> MapInfo:
-    """Judge a header.
+    """Judge a header: the first 1024 bytes of the unpacked file.
 
-    Parameters
-    ----------
-    block
-        The first 1024 bytes of the unpacked file.
-    path
-        For messages.
-    compression
-        For the answer.
-    origin, voxel
-        In Å: used instead of what the header says.
+    ``origin`` and ``voxel`` (Å) are used instead of what the header says.
 
     Raises
     ------
@@ -137,14 +128,9 @@ def parse_header(
     shape, mode, axes = _grid(header)
     _single_volume(header)
     angles = _right_angles(header)
-    voxel_xyz = (voxel, voxel, voxel) if voxel is not None else _voxel(header)
-    if not all(np.isfinite(v) and v > 0 for v in voxel_xyz):
-        raise header.fail(f"a voxel size of {voxel_xyz[0]} Å cannot be", "give a positive voxel size")
+    voxel_xyz = _voxel(header, voxel)
     origin_xyz, rule = _origin(header, axes, voxel_xyz) if origin is None else (origin, "given by --origin")
     by_axis = dict(zip(axes, shape, strict=True))
-    extended = int(header.words["extended"])
-    if extended < 0:
-        raise header.fail(f"the extended header has a length of {extended} bytes")
     return MapInfo(
         path=path,
         shape_zyx=(by_axis[3], by_axis[2], by_axis[1]),
@@ -157,7 +143,7 @@ def parse_header(
         compression=compression,
         byte_order=header.byte_order,
         stamp_ok=header.stamp_ok,
-        data_offset=HEADER_BYTES + extended,
+        data_offset=HEADER_BYTES + _extended(header),
         data_bytes=shape[0] * shape[1] * shape[2] * np.dtype(MODES[mode]).itemsize,
         warnings=tuple(header.warnings),
     )
@@ -230,7 +216,18 @@ def _right_angles(header: _Header) -> tuple[float, float, float]:
     return angles
 
 
-def _voxel(header: _Header) -> tuple[float, float, float]:
+def _extended(header: _Header) -> int:
+    length = int(header.words["extended"])
+    if length < 0:
+        raise header.fail(f"the extended header has a length of {length} bytes")
+    return length
+
+
+def _voxel(header: _Header, given: float | None) -> tuple[float, float, float]:
+    if given is not None:
+        if not (np.isfinite(given) and given > 0):
+            raise header.fail(f"a voxel size of {given} Å cannot be", "give a positive voxel size")
+        return (given, given, given)
     cell, sampling = header.triple("cell"), header.triple("sampling")
     hint = "give the voxel size in Å yourself, e.g. --voxel 1.06"
     if min(sampling) <= 0:
@@ -256,7 +253,8 @@ def _origin(
     header: _Header, axes: tuple[int, int, int], voxel: tuple[float, float, float]
 ) -> tuple[tuple[float, float, float], str]:
     """ORIGIN words if they are not zero, else nstart times voxel; never the sum."""
-    origin = header.triple("origin")
+    x, y, z = (float(str(word)) for word in header.words["origin"])  # the decimal that was meant, not its float32
+    origin = (x, y, z)
     if not all(np.isfinite(o) and abs(o) <= _FARTHEST_ORIGIN for o in origin):
         text = ", ".join(f"{o:g}" for o in origin)
         raise header.fail(f"the origin cannot be: ({text}) Å", "give it yourself, e.g. --origin 0,0,0")
@@ -264,7 +262,9 @@ def _origin(
     from_start = (start[1] * voxel[0], start[2] * voxel[1], start[3] * voxel[2])
     if origin == (0.0, 0.0, 0.0):
         if max(abs(o) for o in from_start) > _FARTHEST_ORIGIN:
-            raise header.fail(f"the start words cannot be: {start}", "give the origin yourself, e.g. --origin 0,0,0")
+            raise header.fail(
+                f"the start words cannot be: {header.triple('start')}", "give the origin yourself, e.g. --origin 0,0,0"
+            )
         return from_start, "NSTART x voxel" if any(start.values()) else "no shift in the header"
     if not any(start.values()):
         return origin, "ORIGIN words"

@@ -194,6 +194,6 @@ def _finite(values: NDArray[np.float32], info: MapInfo) -> None:
     bad = values.size - np.count_nonzero(good)
     z, y, x = np.unravel_index(int(np.argmin(good)), values.shape)
     raise InputError(
-        f"{info.path}: {bad} voxels are NaN or infinite, first (z, y, x) = ({z}, {y}, {x})",
+        f"{info.path}: voxels that are NaN or infinite: {bad}, the first at (z, y, x) = ({z}, {y}, {x})",
         "replace them, e.g. by 0, with the program that wrote the map",
     )

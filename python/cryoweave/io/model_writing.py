@@ -1,7 +1,9 @@
 """Writing atomic models: mmCIF with entities, sequences and scores, or PDB."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +27,8 @@ def write_model(
     """Write a model as mmCIF, or as PDB if the name ends in ``.pdb``.
 
     Chain ids, residue numbers, occupancies and B-factors are written as they are; coordinates get three decimals.
-    Atoms of one chain come together. In mmCIF the polymers, their sequences and the kinds of residues are filled in,
-    without which viewers draw no cartoon.
+    Atoms of one chain come together. In mmCIF a blank chain id becomes the first letter that is free, and the
+    polymers, their sequences and the kinds of residues are filled in, without which viewers draw no cartoon.
 
     Parameters
     ----------
@@ -50,12 +52,14 @@ def write_model(
         raise InputError(f"there is no atom to write to {path}", "see which stage emptied the model")
     if path.suffix == ".pdb":
         _fits_pdb(model, path)
-    structure = _structure(model, path.name.partition(".")[0])
+    name = path.name.partition(".")[0]
     if path.suffix == ".pdb":
+        structure = _structure(model, name)
         structure.setup_entities()
         text = structure.make_pdb_string()
     else:
-        text = _mmcif(structure, sequences, scores)
+        model, scores = _without_blank_chain(model, scores)
+        text = _mmcif(_structure(model, name), sequences, scores)
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -72,6 +76,18 @@ def _fits_pdb(model: Model, path: Path) -> None:
     for broken, reason in limits:
         if broken:
             raise InputError(f"{path}: the model does not fit into the PDB format: {reason}", "write mmCIF: name.cif")
+
+
+def _without_blank_chain(model: Model, scores: ScoreTable | None) -> tuple[Model, ScoreTable | None]:
+    """mmCIF has no chain without an id."""
+    used = set(model.chain.tolist())
+    if "" not in used:
+        return model, scores
+    free = next(letter for letter in [*ascii_uppercase, *ascii_lowercase, "AA"] if letter not in used)
+    model = replace(model, chain=np.where(model.chain == "", free, model.chain))
+    if scores is not None:
+        scores = replace(scores, chain=np.where(scores.chain == "", free, scores.chain))
+    return model, scores
 
 
 def _longest(texts: np.ndarray) -> int:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import gemmi
 
 _PDB_ATOM = re.compile(rb"^(?:ATOM  |HETATM)", re.MULTILINE)
-_PDB_POSITION = re.compile(rb"^(?:ATOM  |HETATM)[^\r\n]{24}([^\r\n]{24})", re.MULTILINE)
+_PDB_NUMBERS = re.compile(rb"^(?:ATOM  |HETATM)[^\r\n]{16}([^\r\n]{4})[^\r\n]{4}([^\r\n]{24})", re.MULTILINE)
+_RESIDUE_NUMBER = re.compile(r" *-?\d+ *|[A-Za-z][0-9A-Za-z]{3}")
+"""A number, or hybrid-36 in PDB files that have more than four digits' worth of residues."""
 _PDB_DIGITS = re.compile(rb"^(?:ATOM  |HETATM)[^\r\n]{70}(?:\d|[^\r\n]\d)", re.MULTILINE)
 _CIF_START = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s|#[^\n]*\n)*data_", re.IGNORECASE)
 _STRICT_COLUMNS = 72
@@ -26,7 +28,8 @@ _STRICT_COLUMNS = 72
 def read_model(path: str | Path, *, model_number: int = 1) -> Model:
     """Read one model of a PDB or mmCIF file.
 
-    Water, hydrogens and alternative locations are kept. Chain ids and residue numbers are the author's.
+    Water, hydrogens and alternative locations are kept; atoms of one chain come together. Chain ids and residue
+    numbers are the author's.
 
     Parameters
     ----------
@@ -53,6 +56,7 @@ def _read(path: Path, number: int | None) -> tuple[Model, ...]:
     content = read_content(path)
     try:
         structure = _parse(content, path)
+        structure.merge_chain_parts()
         models = _columns(structure)
     except (RuntimeError, ValueError, IndexError) as error:
         raise InputError(f"{path} is damaged: {_one_line(error)}", "open it in a viewer and save it again") from error
@@ -80,7 +84,7 @@ def _parse(content: bytes, path: Path) -> "gemmi.Structure":
     if not _PDB_ATOM.search(content):
         hint = "give a PDB or mmCIF file with atoms"
         raise InputError(f"{path} is neither a PDB nor an mmCIF file with atoms", hint)
-    _check_positions(content, path)
+    _check_pdb_numbers(content, path)
     odd = "digits where elements stand" if _PDB_DIGITS.search(content) else ""
     if not odd:
         try:
@@ -104,21 +108,28 @@ def _parse_cif(content: bytes, path: Path) -> "gemmi.Structure":
     raise InputError(f"{path} holds no _atom_site loop, so no atom", hint)
 
 
-def _check_positions(content: bytes, path: Path) -> None:
-    """gemmi reads letters in the coordinate columns as numbers: refuse them."""
-    columns = b"".join(_PDB_POSITION.findall(content))
-    texts = np.frombuffer(columns, "S8")
-    _as_numbers(texts, path)
+def _check_pdb_numbers(content: bytes, path: Path) -> None:
+    """gemmi reads letters in the columns of numbers as numbers: refuse them."""
+    rows = _PDB_NUMBERS.findall(content)
+    _check_residue_numbers({number.decode("latin-1") for number, _ in rows}, path)
+    _check_positions(np.frombuffer(b"".join(position for _, position in rows), "S8"), path)
 
 
 def _check_cif_numbers(block: "gemmi.cif.Block", path: Path) -> None:
+    numbers = set(block.find_values("_atom_site.auth_seq_id") or block.find_values("_atom_site.label_seq_id"))
+    _check_residue_numbers({number for number in numbers if number not in "?."}, path)
     for axis in "xyz":
         values = block.find_values(f"_atom_site.Cartn_{axis}")
-        texts = np.array([value.partition("(")[0] for value in values], dtype=np.str_)
-        _as_numbers(texts, path)
+        _check_positions(np.array([value.partition("(")[0] for value in values], dtype=np.str_), path)
 
 
-def _as_numbers(texts: NDArray[Any], path: Path) -> None:
+def _check_residue_numbers(texts: set[str], path: Path) -> None:
+    for text in sorted(texts):
+        if not _RESIDUE_NUMBER.fullmatch(text) or len(text) > 9:
+            raise InputError(f"{path}: {text!r} is no residue number", "repair or remove that residue")
+
+
+def _check_positions(texts: NDArray[Any], path: Path) -> None:
     try:
         numbers = texts.astype(np.float64)
         if np.isfinite(numbers).all():
