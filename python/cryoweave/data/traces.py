@@ -46,6 +46,8 @@ class Traces:
             object.__setattr__(self, name, frozen(getattr(self, name), dtype, name, shape))
         same_length(xyz=self.xyz, weight=self.weight, fragment=self.fragment)
         same_length(candidate=self.candidate, score=self.score)
+        if len(self.fragment) and not 0 <= self.fragment.min() <= self.fragment.max() < len(self.candidate):
+            raise InputError(f"a point names a fragment that is not there (fragments: {len(self.candidate)})")
         expected = np.repeat(np.arange(len(self.candidate)), np.bincount(self.fragment, minlength=len(self.candidate)))
         if len(expected) != len(self.fragment) or not np.array_equal(expected, self.fragment):
             raise InputError("fragments must be numbered 0, 1, … in the order of their points")
