@@ -55,11 +55,14 @@ class StageContract:
         return self.stage.function()(**{**missing, **inputs}, params=self.params(), ctx=ctx)
 
     def test_parameters_are_documented_and_bounded(self) -> None:
-        """Each has a help line and a default that its own bounds allow; each number has bounds and says its unit."""
+        """Each has a help line and a default that its own bounds allow; a number has bounds and says its unit.
+
+        A number in the map's own units (``unit="map"``) may be any.
+        """
         for row in describe(self.stage.params):
             assert row.description.strip(), f"{row.name} has no description"
             if row.type in ("int", "float"):
-                assert row.bounds, f"{row.name} is a number without bounds"
+                assert row.bounds or row.unit == "map", f"{row.name} is a number without bounds"
                 named = [unit for unit in ("Å", "degree", "second") if unit in row.description]
                 assert row.unit or not named, f"{row.name}: say {named} in `unit`; an empty one means a pure number"
         self.stage.params.model_validate(self.stage.params().model_dump())
@@ -148,8 +151,9 @@ def empty(value: Any) -> Any:
     if isinstance(value, DensityMap | ProbabilityMaps):
         return replace(value, values=np.zeros_like(value.values))
     if isinstance(value, Model | PointCloud | Traces):
-        columns: dict[str, Any] = {field.name: getattr(value, field.name) for field in fields(value)}
-        return type(value)(**{name: c[:0] if isinstance(c, np.ndarray) else c for name, c in columns.items()})
+        columns = {field.name: getattr(value, field.name) for field in fields(value)}
+        nothing: dict[str, Any] = {n: c[:0] if isinstance(c, np.ndarray) else c for n, c in columns.items()}
+        return type(value)(**nothing)
     return None
 
 

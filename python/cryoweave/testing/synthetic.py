@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Frame, Model, Sequence, SequenceSet
 from cryoweave.data.residues import PROTEIN_NAMES
+from cryoweave.kernels.simulate import simulate_blurred
 
 TORSIONS = {"H": (-57.0, -47.0), "E": (-120.0, 130.0), "C": (-75.0, 145.0)}
 """Backbone torsions φ, ψ in degrees of helix, strand and (extended) coil."""
@@ -97,28 +98,11 @@ def simulated_map(
     shape = np.ceil((model.xyz.max(axis=0) + margin - low) / voxel).astype(int) + 1
     frame = Frame((shape[2], shape[1], shape[0]), (voxel, voxel, voxel), (low[0], low[1], low[2]))
     weight = np.array([_WEIGHT.get(element, 7.0) for element in model.element.tolist()])
-    values = _gaussians(frame, model.xyz, weight, 0.225 * resolution)
+    sigma = 0.225 * resolution
+    values = simulate_blurred(frame, model.xyz, weight * (2 * np.pi * sigma**2) ** 1.5, sigma)
     if noise:
-        values += np.random.default_rng(seed).normal(0.0, noise * values.max(), values.shape)
-    return DensityMap(values.astype(np.float32), frame)
-
-
-def _gaussians(
-    frame: Frame, xyz: NDArray[np.float64], weight: NDArray[np.float64], sigma: float
-) -> NDArray[np.float64]:
-    """Sum of Gaussians, each the outer product of three one-dimensional ones."""
-    values = np.zeros(frame.shape_zyx)
-    for centre, height in zip(frame.to_zyx(xyz), weight, strict=True):
-        reach = np.ceil(5 * sigma / np.array(frame.voxel_xyz[::-1]))
-        first = np.maximum(np.floor(centre - reach), 0).astype(int)
-        last = np.minimum(np.ceil(centre + reach) + 1, frame.shape_zyx).astype(int)
-        z, y, x = (
-            np.exp(-0.5 * ((np.arange(a, b) - c) * step / sigma) ** 2)
-            for a, b, c, step in zip(first, last, centre, frame.voxel_xyz[::-1], strict=True)
-        )
-        block = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
-        values[block] += height * z[:, None, None] * y[:, None] * x
-    return values
+        values += np.random.default_rng(seed).normal(0.0, noise * values.max(), values.shape).astype(np.float32)
+    return DensityMap(values, frame)
 
 
 def _main_chain(torsions: Numbers[tuple[float, float]]) -> NDArray[np.float64]:
