@@ -62,7 +62,8 @@ def recipe_toml(recipe: "Recipe") -> str:
     import tomli_w
 
     head = {"id": recipe.id, "summary": recipe.summary, "cites": list(recipe.cites)}
-    return tomli_w.dumps({"recipe": head, "step": [_step(step) for step in recipe.steps]}).rstrip()
+    steps = (tomli_w.dumps({"step": _step(step)}).replace("[step]", "[[step]]", 1) for step in recipe.steps)
+    return "\n".join([tomli_w.dumps({"recipe": head}), *steps]).rstrip()
 
 
 def _step(step: "Step") -> dict[str, Any]:
