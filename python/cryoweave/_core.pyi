@@ -51,6 +51,10 @@ def tabu_trees(
     settings: tuple[int, int, int, float, int, float, int],
     progress: _Progress,
 ) -> list[tuple[NDArray[np.int32], float, list[NDArray[np.int32]]]]: ...
+def skeleton(n: int, edges: _Edges, lengths: _F64, shortest: float) -> list[NDArray[np.int32]]: ...
+def order_segments(
+    join: _F64, skip: _F64, settings: tuple[int, int, float, float, int], progress: _Progress
+) -> list[tuple[float, NDArray[np.uint32]]]: ...
 
 # grid
 def interpolate(

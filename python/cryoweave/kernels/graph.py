@@ -6,6 +6,7 @@ does not exist or joins a node to itself, a weight or coordinate is not finite, 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -280,3 +281,94 @@ def tabu_trees(
         progress,
     )
     return [RefinedTree(tree, score, tuple(branches)) for tree, score, branches in found]
+
+
+def skeleton(n: int, edges: ArrayLike, lengths: ArrayLike, shortest: float) -> list[NDArray[np.int32]]:
+    """Cut the side branches off a forest; what stays comes as paths between its ends and forks.
+
+    Parameters
+    ----------
+    n
+        How many nodes.
+    edges
+        int ``(m, 2)``, without a cycle.
+    lengths
+        ``(m,)``, Å, none below zero.
+    shortest
+        Å; a branch from a leaf to the first fork that is shorter is cut, the shortest first. A component without a fork
+        has no side branch and stays whole.
+
+    Returns
+    -------
+    Nodes along each path, in the order of the paths' first nodes; paths that meet at a fork share it.
+
+    Raises
+    ------
+    InputError
+        If an edge closes a cycle or names a node that is not there, or a length is not finite or below zero.
+    """
+    return _core.skeleton(n, _integers("edges", edges, 2), np.asarray(lengths, dtype=np.float64), shortest)
+
+
+class SegmentOrder(NamedTuple):
+    """A chain through path segments."""
+
+    cost: float
+    """Joins between neighbours and penalties of what is left out."""
+    segments: NDArray[np.int64]
+    """The segments that are taken, in the chain's order."""
+    backward: NDArray[np.bool_]
+    """Which of them are gone through from their last node to the first."""
+
+
+def order_segments(
+    join: ArrayLike,
+    skip: ArrayLike,
+    *,
+    restarts: int = 8,
+    steps: int = 30_000,
+    hot: float = 6.0,
+    cold: float = 0.2,
+    seed: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[SegmentOrder]:
+    """Find one chain through segments: which to take, in which order and direction.
+
+    Simulated annealing over turning a stretch, moving a stretch, leaving a segment out and taking one in.
+
+    Parameters
+    ----------
+    join
+        Cost of going from one end to another, ``(2 n, 2 n)``, symmetric; segment ``s`` has the ends ``2 s`` (its first
+        node) and ``2 s + 1`` (its last).
+    skip
+        Cost of leaving each segment out, ``(n,)``.
+    restarts
+        Searches, each from its own random order; they run in parallel.
+    steps
+        Changes that each search tries.
+    hot, cold
+        Temperature at the start and at the end, in units of cost.
+    seed
+        Same seed, same result, whatever the number of threads.
+    progress
+        Called now and then with ``(restarts done, restarts in all)``.
+
+    Returns
+    -------
+    The orders found, lowest cost first, each once; an order and its reverse are one.
+
+    Raises
+    ------
+    InputError
+        If there is no segment, shapes do not fit, costs are not finite or not symmetric.
+    """
+    costs, penalties = np.asarray(join, dtype=np.float64), np.asarray(skip, dtype=np.float64)
+    if costs.shape != (2 * len(penalties),) * 2:
+        raise InputError(
+            f"{len(penalties)} segments need joins of shape {(2 * len(penalties),) * 2}, not {costs.shape}"
+        )
+    if not np.array_equal(costs, costs.T):
+        raise InputError("joins must be symmetric and finite")
+    found = _core.order_segments(costs.ravel(), penalties, (restarts, steps, hot, cold, seed), progress)
+    return [SegmentOrder(cost, (entries // 2).astype(np.int64), entries % 2 == 1) for cost, entries in found]

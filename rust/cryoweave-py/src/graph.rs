@@ -1,4 +1,4 @@
-use cryoweave_core::graph::{self, Candidates, Search};
+use cryoweave_core::graph::{self, Annealing, Candidates, Search};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -150,4 +150,32 @@ pub fn tabu_trees<'py>(
         .into_iter()
         .map(|t| (t.edges.into_pyarray(py), t.score, branches(t.branches)))
         .collect())
+}
+
+#[pyfunction]
+pub fn skeleton<'py>(
+    py: Python<'py>,
+    n: usize,
+    edges: Rows<'py, i32>,
+    lengths: Values<'py, f64>,
+    shortest: f64,
+) -> PyResult<Vec<Column<'py, i32>>> {
+    let (edges, lengths) = (rows("edges", &edges)?, column(&lengths));
+    let paths = enter(py, |control| graph::skeleton(n, &edges, &lengths, shortest, control))?;
+    Ok(paths.into_iter().map(|path| path.into_pyarray(py)).collect())
+}
+
+#[pyfunction]
+pub fn order_segments<'py>(
+    py: Python<'py>,
+    join: Values<'py, f64>,
+    skip: Values<'py, f64>,
+    settings: (usize, usize, f64, f64, u64),
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Vec<(f64, Column<'py, u32>)>> {
+    let (join, skip) = (column(&join), column(&skip));
+    let (restarts, steps, hot, cold, seed) = settings;
+    let search = Annealing { restarts, steps, hot, cold, seed };
+    let found = enter_reporting(py, progress, |control| graph::order_segments(&join, &skip, search, control))?;
+    Ok(found.into_iter().map(|order| (order.cost, order.entries.into_pyarray(py))).collect())
 }

@@ -20,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use super::graph::{
         connected_components, contact_edges, local_spanning_edges, longest_path, minimum_spanning_tree, nearest,
-        neighbour_pairs, tabu_trees,
+        neighbour_pairs, order_segments, skeleton, tabu_trees,
     };
     #[pymodule_export]
     use super::grid::{
