@@ -39,7 +39,7 @@ def test_a_run_ends_by_naming_the_report(program, toy_files):
     assert "atomic model: out/model.cif" in lines
     assert re.search(r"^mean_distance +\d", done.stdout, re.MULTILINE)
     assert "[2/5] trace (toy.trace): it has not run yet" in done.stderr
-    assert "[1/5] points done in 0.00 s (points 6)" in done.stderr
+    assert re.search(r"^\[1/5\] points done in [\d.]+ s \(points 6\)$", done.stderr, re.MULTILINE)
     assert "\x1b" not in done.stdout + done.stderr
     assert "<html" in (toy_files / "out" / "report.html").read_text().lower()
 
@@ -195,3 +195,21 @@ def test_a_terminal_sees_bars_and_colour_unless_it_does_not_want_to(toy_environm
     text = shown.decode()
     assert "points" in text
     assert ("\x1b[1;31merror:" in text) == coloured
+
+
+def test_a_plugins_command_is_listed_unloaded_and_called(program, tmp_path):
+    package = tmp_path / "site" / "cryoweave_tool-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: cryoweave-tool\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[cryoweave.plugins]\ntool = tool\n")
+    (package.parent / "tool.py").write_text(
+        "from cryoweave.host import Command, hookimpl\n"
+        "@hookimpl\n"
+        "def cryoweave_commands():\n"
+        "    return [Command('tool', 'A tool of its own.', 'tool_app:app')]\n"
+    )
+    assert "A tool of its own." in program("--help").stdout
+    (package.parent / "tool_app.py").write_text(
+        "import typer\napp = typer.Typer()\n@app.command()\ndef main(name: str):\n    print('hello', name)\n"
+    )
+    assert program("tool", "you").stdout == "hello you\n"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 BUG = 4
 _MACHINE = {EACCES, EDQUOT, EMFILE, ENOSPC, EROFS}
-_WIDE = 10_000
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 
@@ -66,17 +65,27 @@ def plain(value: Any) -> Any:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table on stdout: ruled and wrapped on a terminal, else one whole line a row for pipes."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _ruled(headers, cells)
+        return
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    for row in (headers, *cells):
+        data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _ruled(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    tall = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    ruled = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
-        tall.add_column(header, overflow="fold", no_wrap=not sys.stdout.isatty())
+        ruled.add_column(header, overflow="fold")
     for row in rows:
-        tall.add_row(*(Text(str(cell)) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(tall)
+        ruled.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(ruled)
 
 
 def show_error(message: str, hint: str = "") -> None:

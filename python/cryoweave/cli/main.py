@@ -20,19 +20,23 @@ class _Group(TyperGroup):
         return [*super().list_commands(ctx), *sorted(set(registry().commands) - set(self.commands))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        known = super().get_command(ctx, cmd_name)
+        if known is not None:
+            return known
         from cryoweave.host import registry
 
-        known = super().get_command(ctx, cmd_name)
-        if known is not None or cmd_name not in registry().commands:
-            return known
+        if cmd_name not in registry().commands:
+            return None
         return _described(cmd_name, registry().commands[cmd_name].summary)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0] if args else ""
+        if name in self.commands:
+            return super().resolve_command(ctx, args)
         from cryoweave.host import registry
         from cryoweave.host.records import load_object
 
-        name = args[0] if args else ""
-        if name in self.commands or name not in registry().commands:
+        if name not in registry().commands:
             return super().resolve_command(ctx, args)
         return name, typer.main.get_command(load_object(registry().commands[name].load)), args[1:]
 
