@@ -1,0 +1,220 @@
+"""What a run folder holds, as far as the report needs it."""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
+from cryoweave.errors import InputError
+from cryoweave.io import store
+from cryoweave.io.maps import read_map
+from cryoweave.io.models import read_model
+from cryoweave.io.scores import read_scores
+from cryoweave.io.sequences import read_sequences
+
+SCHEMA = "cryoweave-record/1"
+_LOG_LINE = re.compile(r"^\S+ \S+ (?P<level>WARNING|ERROR|CRITICAL) (?P<name>\S+): (?P<message>.*)$")
+
+
+@dataclass
+class RunFolder:
+    """A finished, failed or interrupted run.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    record
+        ``record.json``.
+    events
+        ``events.jsonl`` since the run was last started, in order.
+    model, scores, reference, density, sequences
+        What there is of them. The density is the one that the method saw: after the steps that prepare it.
+    density_name
+        Where the density comes from, in words.
+    mean, deviation
+        Of the density.
+    contour
+        Density to draw the surface at, in the units of ``density``.
+    contour_rule
+        Where the contour comes from, in words.
+    problems
+        What could not be shown, a sentence each.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    events: list[dict[str, Any]]
+    model: Model | None = None
+    scores: ScoreTable | None = None
+    reference: Model | None = None
+    density: DensityMap | None = None
+    sequences: SequenceSet | None = None
+    density_name: str = ""
+    mean: float = 0.0
+    deviation: float = 0.0
+    contour: float = 0.0
+    contour_rule: str = ""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """Steps that the record knows, in order."""
+        return list(self.record.get("steps", []))
+
+    def input_path(self, name: str) -> Path | None:
+        """The file that was given as this input; None if none was, or a value from Python."""
+        path = self.record.get("inputs", {}).get(name, {}).get("path")
+        return Path(path) if path else None
+
+    def model_file(self) -> Path | None:
+        """The model's mmCIF file."""
+        return self.path / "model.cif" if self.model is not None else None
+
+    def warnings(self) -> list[str]:
+        """Warnings and errors of the log, each once, apart from the error that ended the run."""
+        log = self.path / "log.txt"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        found = [match for line in lines if (match := _LOG_LINE.match(line))]
+        return [text for text in dict.fromkeys(m["message"] for m in found) if text != self.record.get("error")]
+
+    def failed_step(self) -> str:
+        """The step that ended the run; empty if none did."""
+        failed = [str(event.get("step", "")) for event in self.events if event.get("event") == "stage_failed"]
+        return failed[-1] if failed else ""
+
+    def not_run(self) -> list[tuple[str, str]]:
+        """Steps that did not end, with what became of them."""
+        planned = [str(name) for event in self.events[:1] for name in event.get("steps", [])]
+        done = {step["step"] for step in self.steps}
+        failed = self.failed_step()
+        missing = [(name, "failed" if name == failed else "did not run") for name in planned if name not in done]
+        return missing + [(str(k), f"left out: {v}") for k, v in (self.record.get("left_out") or {}).items()]
+
+    def reference_metrics(self) -> set[str]:
+        """Names of the scores that compare with the reference."""
+        owners: dict[str, dict[str, Any]] = {}
+        for step in self.steps:
+            if step.get("gives") == ScoreTable.__name__:
+                with self.trouble(f"which scores step {step['step']} gave"):
+                    for name in store.load(ScoreTable, self.path / step["folder"]).metrics:
+                        longer = f"{step['step']}.{name}"  # its name where a later step has a score of the same name
+                        owners[longer if self.scores and longer in self.scores.metrics else name] = step
+        return {name for name, step in owners.items() if "reference" in step.get("inputs", {})}
+
+    def trouble(self, what: str) -> "_Trouble":
+        """A block in which an expected error becomes one of the report's ``problems``."""
+        return _Trouble(self, what)
+
+
+@dataclass
+class _Trouble:
+    run: RunFolder
+    what: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, InputError):
+            return False
+        self.run.problems.append(f"Not shown: {self.what}. {error}")
+        return True
+
+
+def read_run(path: Path) -> RunFolder:
+    """Read a run folder and the files that its record names.
+
+    Raises
+    ------
+    InputError
+        If the folder has no record that can be read. Whatever else is missing goes to ``problems``.
+    """
+    run = RunFolder(path, _record(path), _events(path))
+    if (path / "model.cif").exists():
+        with run.trouble("the model"):
+            run.model = read_model(path / "model.cif")
+    if (path / "scores.json").exists():
+        with run.trouble("the scores"):
+            run.scores = read_scores(path)
+    if reference := run.input_path("reference"):
+        with run.trouble("the reference"):
+            run.reference = read_model(reference)
+    if sequences := run.input_path("sequences"):
+        with run.trouble("the sequences"):
+            run.sequences = read_sequences(sequences)
+    with run.trouble("the map"):
+        _read_density(run)
+    return run
+
+
+def _record(path: Path) -> dict[str, Any]:
+    file = path / "record.json"
+    hint = "give the folder that `cryoweave run` wrote"
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not a run folder: it has no record.json", hint) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {error}", hint) from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise InputError(f"{file} is not a run's record of the schema {SCHEMA}", hint)
+    return record
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    file = path / "events.jsonl"
+    if not file.exists():
+        return []
+    events = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:  # the last line of a killed run may be half written
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    starts = [i for i, event in enumerate(events) if event.get("event") == "run_started"]
+    return events[starts[-1] :] if starts else events
+
+
+def _read_density(run: RunFolder) -> None:
+    steps = run.steps
+    users = [step for step in steps if step.get("kind") != "prepare" and step.get("inputs", {}).get("density")]
+    with_threshold = [step for step in users if _number((step.get("facts") or {}).get("threshold"))]
+    user = next(iter(with_threshold or users), None)
+    source = str(user["inputs"]["density"]) if user else "input.density"
+    prepared = next((step for step in steps if step["step"] == source), None)
+    if prepared is not None:
+        run.density = store.load(DensityMap, run.path / prepared["folder"])
+        run.density_name = f"the map as step {source} prepared it"
+    elif path := run.input_path("density"):
+        run.density = read_map(path)
+        run.density_name = path.name
+        _check_digest(run, path)
+    if run.density is None:
+        return
+    values = run.density.values
+    run.mean = float(values.mean(dtype=np.float64))
+    squares = [float(np.square(section - np.float32(run.mean)).mean(dtype=np.float64)) for section in values]
+    run.deviation = math.sqrt(sum(squares) / len(squares))  # section by section: a map may fill half of the memory
+    run.contour, run.contour_rule = run.mean + 3 * run.deviation, "mean + 3 σ of the map"
+    if with_threshold and user:
+        run.contour, run.contour_rule = float(user["facts"]["threshold"]), f"the threshold of step {user['step']}"
+
+
+def _check_digest(run: RunFolder, path: Path) -> None:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != run.record["inputs"]["density"].get("sha256"):
+        run.problems.append(f"The map {path} has changed since the run: the picture shows what it is now.")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

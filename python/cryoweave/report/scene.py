@@ -1,0 +1,259 @@
+"""The 3-D view: the map made small, and a MolViewSpec archive of map, model, scores and reference."""
+
+import base64
+import gzip
+import io
+import json
+import math
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import DensityMap, Frame, Model
+from cryoweave.io.maps import write_map
+from cryoweave.io.model_writing import write_model
+from cryoweave.report.columns import NO_VALUE, Column, residue_keys
+
+LONGEST_SIDE = 128
+"""Voxels along the longest side of the map that the report carries."""
+MARGIN = 5.0
+"""Å of density around the model."""
+MAP_COLOR = "#8fa6c2"
+MODEL_COLOR = "#4575b4"
+REFERENCE_COLOR = "#707070"
+_LEVELS = 127
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class SmallMap:
+    """A map cut, thinned and rounded to whole numbers from 0 to 127, so that it packs well.
+
+    Parameters
+    ----------
+    levels
+        The whole numbers; 0 stands for ``floor`` and everything below.
+    floor, step
+        ``density = floor + step * level``.
+    contour
+        Density at which to draw the surface, in the map's own units.
+    lowest, highest
+        Between these the contour may be moved.
+    """
+
+    levels: DensityMap
+    floor: float
+    step: float
+    contour: float
+    lowest: float
+    highest: float
+
+
+def cropped(density: DensityMap, model: Model | None) -> DensityMap:
+    """The part of the map within `MARGIN` of the model (all if there is none), at most `LONGEST_SIDE` voxels a side.
+
+    A map that is larger is averaged over blocks of voxels.
+    """
+    frame, values = density.frame, density.values
+    if model is not None and len(model):
+        corners = frame.to_zyx([model.xyz.min(axis=0) - MARGIN, model.xyz.max(axis=0) + MARGIN])
+        first = np.clip(np.floor(corners[0]).astype(int), 0, np.array(values.shape) - 1)
+        last = np.clip(np.ceil(corners[1]).astype(int) + 1, first + 1, values.shape)
+        values = values[first[0] : last[0], first[1] : last[1], first[2] : last[2]]
+        frame = frame.crop((first[0], first[1], first[2]), (values.shape[0], values.shape[1], values.shape[2]))
+    return thinned(DensityMap(values, frame), math.ceil(max(values.shape) / LONGEST_SIDE))
+
+
+def thinned(density: DensityMap, factor: int) -> DensityMap:
+    """Means of blocks of ``factor`` voxels along each axis; an incomplete block at the end is left out."""
+    if factor == 1:
+        return density
+    factors = [min(factor, n) for n in density.values.shape]
+    shape = [n // f for n, f in zip(density.values.shape, factors, strict=True)]
+    block = density.values[tuple(slice(0, n * f) for n, f in zip(shape, factors, strict=True))]
+    blocks = block.reshape(shape[0], factors[0], shape[1], factors[1], shape[2], factors[2])
+    voxel = density.frame.voxel_xyz
+    spacing = (voxel[0] * factors[2], voxel[1] * factors[1], voxel[2] * factors[0])
+    origin = density.frame.to_xyz([[(f - 1) / 2 for f in factors]])[0]
+    frame = Frame((shape[0], shape[1], shape[2]), spacing, (origin[0], origin[1], origin[2]))
+    return DensityMap(blocks.mean(axis=(1, 3, 5), dtype=np.float64).astype(np.float32), frame)
+
+
+def reduced(part: DensityMap, mean: float, deviation: float, contour: float) -> SmallMap:
+    """Round a part of a map to `SmallMap`; what is well below the contour becomes one value.
+
+    Parameters
+    ----------
+    part
+        What `cropped` gave.
+    mean, deviation
+        Of the whole map.
+    contour
+        Density to draw the surface at.
+    """
+    highest = max(float(np.percentile(part.values, 99.9)), contour + max(deviation, 1e-6))
+    below = contour - mean if contour > mean else highest - contour
+    floor, lowest = contour - 0.75 * below, contour - 0.5 * below
+    step = (highest - floor) / _LEVELS
+    levels = np.clip(np.rint((part.values - floor) / step), 0, _LEVELS).astype(np.float32)
+    return SmallMap(DensityMap(levels, part.frame), floor, step, contour, lowest, highest)
+
+
+def alpha_only(model: Model) -> bool:
+    """Whether the model is a trace of one atom a residue."""
+    return len(model.trace_atoms()) == len(model)
+
+
+def best_view(xyz: NDArray[np.float64]) -> dict[str, Any]:
+    """Where to look from so that the points' longest extent lies across the screen and the second along its height."""
+    around = xyz - xyz.mean(axis=0)
+    axes = np.linalg.svd(around.T @ around)[2]
+    right, up = axes[0], axes[1]
+    seen = around @ axes.T
+    middle, half = (seen.max(axis=0) + seen.min(axis=0)) / 2, (seen.max(axis=0) - seen.min(axis=0)) / 2
+    target = xyz.mean(axis=0) + middle @ axes
+    return {
+        "target": target.tolist(),
+        "up": up.tolist(),
+        "direction": np.cross(up, right).tolist(),
+        "half": half[:2].tolist(),
+    }
+
+
+def archive(small: SmallMap | None, model: Path | None, trace: Model, columns: list[Column], reference: Model | None,
+            *, thin: bool) -> bytes:  # fmt: skip
+    """A MolViewSpec archive (MVSX, a zip) with one snapshot a column.
+
+    Parameters
+    ----------
+    small
+        The map, if there is one.
+    model
+        mmCIF file of the model, if there is one.
+    trace
+        One atom a residue of that model.
+    columns
+        Scores to colour by.
+    reference
+        Drawn in grey.
+    thin
+        Whether the model is a trace of one atom a residue.
+    """
+    index = _snapshots(small, model is not None, columns, reference, thin)
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(buffer, "w") as packed:
+        _add(packed, "index.mvsj", json.dumps(index).encode())
+        _add(packed, "scores.json", json.dumps(_rows(trace, columns)).encode())
+        if model is not None:
+            _add(packed, "model.cif", model.read_bytes())
+        if reference is not None:
+            write_model(Path(folder) / "reference.cif", reference.select(reference.element != "H"))
+            _add(packed, "reference.cif", (Path(folder) / "reference.cif").read_bytes())
+        if small is not None:
+            write_map(Path(folder) / "map.mrc", small.levels)
+            _add(packed, "map.mrc", (Path(folder) / "map.mrc").read_bytes())
+    return buffer.getvalue()
+
+
+def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _ZIP_DATE)
+    packed.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
+
+
+def _rows(trace: Model, columns: list[Column]) -> list[dict[str, Any]]:
+    rows = []
+    for i, (chain, number, code) in enumerate(residue_keys(trace)):
+        row: dict[str, Any] = {"auth_asym_id": chain, "auth_seq_id": number}
+        if code:
+            row["pdbx_PDB_ins_code"] = code
+        row |= {f"c{j}": round(v, 4) for j, c in enumerate(columns) if math.isfinite(v := float(c.values[i]))}
+        rows.append(row)
+    return rows
+
+
+def _snapshots(small: SmallMap | None, with_model: bool, columns: list[Column], reference: Model | None,
+               thin: bool) -> dict[str, Any]:  # fmt: skip
+    snapshots = []
+    for i in range(max(len(columns), 1)):
+        children = [] if small is None else [_map_node(small)]
+        if with_model:
+            children.append(_model_node(i, columns, thin))
+        if reference is not None:
+            style = (
+                {"type": "backbone", "size_factor": 1}
+                if alpha_only(reference)
+                else {"type": "cartoon", "size_factor": 0.6}
+            )
+            drawn = _node("representation", style, [_node("color", {"color": REFERENCE_COLOR})], "reference")
+            children.append(_structure("reference.cif", [_component("polymer", [drawn])]))
+        metadata = {"key": f"c{i}", "linger_duration_ms": 1000, "transition_duration_ms": 0}
+        snapshots.append({"metadata": metadata, "root": _node("root", {}, children)})
+    # a fixed time stamp keeps equal runs' reports equal
+    return {"kind": "multiple", "metadata": {"version": "1.8", "timestamp": "2000-01-01T00:00:00Z"},
+            "snapshots": snapshots}  # fmt: skip
+
+
+def _map_node(small: SmallMap) -> dict[str, Any]:
+    look = [_node("color", {"color": MAP_COLOR}), _node("opacity", {"opacity": 0.25})]
+    level = {"type": "isosurface", "absolute_isovalue": (small.contour - small.floor) / small.step}
+    volume = _node("volume", {}, [_node("volume_representation", level, look, "map")])
+    return _node("download", {"url": "map.mrc"}, [_node("parse", {"format": "map"}, [volume])])
+
+
+def _model_node(i: int, columns: list[Column], thin: bool) -> dict[str, Any]:
+    look = [_node("color", {"color": NO_VALUE if columns else MODEL_COLOR})]
+    tips = []
+    source = {"uri": "scores.json", "format": "json", "schema": "auth_residue", "field_name": f"c{i}"}
+    if columns:
+        palette = {"kind": "continuous", "mode": "absolute", "colors": columns[i].scale.stops(),
+                   "underflow_color": "auto", "overflow_color": "auto"}  # fmt: skip
+        look.append(_node("color_from_uri", source | {"palette": palette}))
+        tips = [_node("tooltip_from_uri", source | {"text_format": f"{_no_braces(columns[i].name)}: {{}}"})]
+    # Mol* would draw ribbons of a secondary structure that it guesses; a trace shows what was found
+    style = {"type": "backbone", "size_factor": 2.5} if thin else {"type": "cartoon"}
+    drawn = [_component("polymer", [_node("representation", style, look, "model")])]
+    if not thin:
+        drawn.append(_component("ligand", [_node("representation", {"type": "ball_and_stick"}, look[:1])]))
+    return _structure("model.cif", [*drawn, *tips])
+
+
+def _no_braces(text: str) -> str:
+    return text.replace("{", "(").replace("}", ")")
+
+
+def _structure(url: str, children: list[dict[str, Any]]) -> dict[str, Any]:
+    structure = _node("structure", {"type": "model"}, children)
+    return _node("download", {"url": url}, [_node("parse", {"format": "mmcif"}, [structure])])
+
+
+def _component(selector: str, children: list[dict[str, Any]]) -> dict[str, Any]:
+    return _node("component", {"selector": selector}, children)
+
+
+def _node(
+    kind: str, params: dict[str, Any], children: list[dict[str, Any]] | None = None, ref: str = ""
+) -> dict[str, Any]:
+    node: dict[str, Any] = {"kind": kind, "params": params, "children": children or []}
+    return node | ({"ref": ref} if ref else {})
+
+
+def viewer_files() -> dict[str, bytes]:
+    """Mol*'s script and style sheet, gzipped."""
+    folder = resources.files("cryoweave.report") / "molstar"
+    return {kind: (folder / f"molstar.{kind}.gz").read_bytes() for kind in ("js", "css")}
+
+
+def unpacked(content: bytes) -> bytes:
+    """The content of gzipped bytes."""
+    return gzip.decompress(content)
+
+
+def text_of(content: bytes) -> str:
+    """Bytes as base64."""
+    return base64.b64encode(content).decode()

@@ -1,0 +1,89 @@
+"""The report in a real browser: it must draw, and load nothing."""
+
+import base64
+import io
+
+import numpy as np
+from matplotlib.image import imread
+
+from cryoweave.report import write_report
+
+START = "document.getElementById('viewer-start').click()"
+ENDED = "['ready', 'failed'].includes(document.body.dataset.viewer)"
+PICTURE = "cryoweaveViewer.plugin.helpers.viewportScreenshot.getImageDataUri()"
+
+
+def picture(browser):
+    """What the viewer shows, 0 to 255, shape (height, width, 3)."""
+    png = base64.b64decode(browser.evaluate(PICTURE).partition(",")[2])
+    return np.rint(imread(io.BytesIO(png), format="png")[..., :3] * 255).astype(int)
+
+
+def reddish(image):
+    """How many pixels are clearly more red than blue."""
+    return int((image[..., 0] - image[..., 2] > 60).sum())
+
+
+def bluish(image):
+    """How many pixels are clearly more blue than red."""
+    return int((image[..., 2] - image[..., 0] > 60).sum())
+
+
+def start(browser, folder):
+    browser.open(write_report(folder))
+    browser.evaluate(START)
+    browser.wait_for(ENDED)
+    assert browser.evaluate("document.body.dataset.viewer") == "ready", browser.evaluate(
+        "document.getElementById('viewer-status').textContent"
+    )
+
+
+def test_map_and_model_are_drawn_in_the_colours_of_the_scores(browser, run_folder):
+    start(browser, run_folder)
+    everything = picture(browser)
+    colours = len(np.unique(everything.reshape(-1, 3), axis=0))
+    assert colours > 1000
+    assert reddish(everything) > 200, "the low end of the confidence is red"
+    assert bluish(everything) > 200, "its high end is blue"
+
+    browser.evaluate("document.querySelector('[data-show=model]').click()")
+    browser.evaluate("document.querySelector('[data-show=reference]').click()")
+    only_map = picture(browser)
+    drawn = int((only_map.min(axis=2) < 250).sum())
+    assert drawn > 0.02 * only_map[..., 0].size, "the surface is there without the model"
+    assert reddish(only_map) == 0
+
+    browser.evaluate("document.querySelector('[data-show=map]').click()")
+    assert picture(browser).min() > 250, "nothing is left when all is hidden"
+
+    browser.evaluate("document.querySelectorAll('input[name=column]')[1].click()")
+    browser.evaluate("document.querySelector('[data-show=model]').click()")
+    browser.wait_for("!document.querySelector('[data-legend=\"1\"]').hidden")
+    other = picture(browser)
+    assert abs(other - everything).max() > 60
+    assert browser.requests() == [browser.evaluate("location.href")]
+    assert browser.trouble() == []
+
+
+def test_a_click_in_a_plot_goes_to_the_residue(browser, run_folder):
+    start(browser, run_folder)
+    before = browser.evaluate("cryoweaveViewer.plugin.canvas3d.camera.state.target.join()")
+    browser.evaluate(
+        """(() => {
+          const svg = document.querySelector("svg.strip"), box = svg.getBoundingClientRect();
+          const at = { clientX: box.left + box.width * 0.0715, clientY: box.top + 20 };  // first residue
+          svg.dispatchEvent(new MouseEvent("pointermove", at));
+          svg.dispatchEvent(new MouseEvent("click", at));
+        })()"""
+    )
+    assert browser.evaluate("document.querySelector('.readout').textContent") == "A 5 ALA · confidence 0.1 · distance 0"
+    browser.wait_for(f"cryoweaveViewer.plugin.canvas3d.camera.state.target.join() !== '{before}'", 20)
+    assert browser.trouble() == []
+
+
+def test_hostile_names_do_nothing(browser, hostile_folder):
+    browser.open(write_report(hostile_folder))
+    assert browser.evaluate("document.body.dataset.evil") is None
+    assert browser.evaluate("document.querySelectorAll('img').length") == 1
+    assert browser.evaluate("document.querySelector('h1').textContent").startswith("</script>")
+    assert browser.trouble() == []

@@ -1,0 +1,167 @@
+"""The report's text and numbers, without a browser."""
+
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cryoweave.errors import InputError
+from cryoweave.host import Kind, Params, Stage, param
+from cryoweave.report import page, scene, write_report
+from cryoweave.testing import make_registry
+
+
+class Text(HTMLParser):
+    """Words that a reader sees, and the tags."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.words, self.tags, self.hidden = [], [], 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.words.append(data)
+
+    def __str__(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def read(folder):
+    return Text(write_report(folder).read_text())
+
+
+def test_it_tells_what_was_run_and_what_came_out(run_folder):
+    text = str(read(run_folder))
+    for wanted in (
+        "some-recipe on in.mrc", "Finished", "recall ▲ 0.872 matched residues over reference residues",
+        "tm ▲ – TM-score", "4.250 σ mean density", "some-plugin 2.3.4", "Seed 7", "'a map.mrc'",
+        "9: 40 residues, protein",
+        "the machine stamp is odd", "doi:10.1000/xyz<1>", "points: 1 184", "40 × 50 × 90 voxels of 1 Å",
+        "surface first drawn at 0.400 (the threshold of step peaks)", "Chain A 40 residues, 5–44",
+        "5 residue(s) without a value", "reused",
+    ):  # fmt: skip
+        assert wanted.replace("\u2009", " ") in text.replace("\u2009", " ")
+    assert "all is well" not in text
+
+
+def test_scores_against_the_reference_stand_apart(run_folder):
+    text = str(read(run_folder))
+    with_reference, without = text.split("Without a reference")
+    assert "recall ▲" in with_reference.split("Against the reference model")[1]
+    assert "mean_density ▲" in without
+    assert "mean_density ▲" not in with_reference
+
+
+def test_changed_parameters_stand_out(run_folder, monkeypatch):
+    class Peaks(Params):
+        threshold: float = param(0.1, "lowest density", unit="map")
+        bandwidth: float = param(2.0, "kernel's width", unit="Å")
+
+    stage = Stage("some.peaks", Kind.DETECT, "", "none:none", {}, object, params=Peaks)
+    monkeypatch.setattr("cryoweave.host.registry", lambda: make_registry([stage]))
+    text = str(read(run_folder))
+    assert "threshold = 0.400 map (default 0.100)" in text
+    assert "bandwidth = " not in text
+    assert "bandwidth 2 Å" in text
+
+
+def test_a_stage_that_is_not_installed_keeps_its_parameters(run_folder, monkeypatch):
+    monkeypatch.setattr("cryoweave.host.registry", make_registry)
+    text = str(read(run_folder))
+    assert "bandwidth 2" in text
+    assert "Its defaults are not known here." in text
+
+
+def test_equal_runs_give_equal_reports_of_moderate_size(run_folder):
+    first = write_report(run_folder).read_bytes()
+    assert write_report(run_folder).read_bytes() == first
+    assert len(first) < 2_500_000
+
+
+def test_it_names_nothing_to_load_from_elsewhere(run_folder):
+    tags = read(run_folder).tags
+    assert not [a for tag, a in tags if tag in ("script", "img", "link", "iframe") and ("href" in a or "src" in a)
+                and not a.get("src", "").startswith("data:")]  # fmt: skip
+    assert [a["href"] for tag, a in tags if tag == "a" and not a["href"].startswith("#")] == [
+        "https://doi.org/10.1000/xyz%3C1%3E"
+    ]
+
+
+def test_hostile_names_stay_text(hostile_folder):
+    html = write_report(hostile_folder).read_text()
+    tags = Text(html).tags
+    assert "<img/src" not in html
+    assert "<i>" not in html
+    assert sum(tag == "script" for tag, _ in tags) == 5
+    assert "</script><script>" in str(Text(html))
+
+
+def test_every_picture_has_words_and_every_table_a_caption(run_folder):
+    tags = read(run_folder).tags
+    assert all(a.get("alt") for tag, a in tags if tag == "img")
+    assert all(a.get("aria-label") or a.get("aria-hidden") for tag, a in tags if tag == "svg")
+    assert sum(tag == "table" for tag, _ in tags) == sum(tag == "caption" for tag, _ in tags) == 3
+
+
+def test_a_failed_run_says_where_and_why(run_folder, change):
+    for name in ("model.cif", "scores.json", "scores.tsv"):
+        (run_folder / name).unlink()
+    with (run_folder / "events.jsonl").open("a") as events:
+        events.write('{"event": "stage_failed", "step": "trace", "error": "no path"}\n{"event": "run_fini')
+    steps = page.read_run(run_folder).steps[:1]
+    change(run_folder, state="failed", error="no path through the points", steps=steps, left_out={"extra": "no model"})
+    text = str(read(run_folder))
+    assert "Failed in step trace no path through the points" in text
+    assert "trace failed compare did not run support did not run extra left out: no model" in text
+    assert "The map" in text
+    assert "Scores by residue" not in text
+
+
+def test_a_map_that_is_gone_or_changed_is_told(run_folder):
+    density = run_folder / "in.mrc"
+    content = bytearray(density.read_bytes())
+    content[2000] ^= 1
+    density.write_bytes(content)
+    assert "has changed since the run" in str(read(run_folder))
+    density.unlink()
+    text = str(read(run_folder))
+    assert "Not shown: the map." in text
+    assert "does not exist" in text
+    assert "Model in the map" in text
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"schema": "other/1"}'])
+def test_no_run_folder_is_an_error_and_leaves_nothing(tmp_path, content):
+    if content is not None:
+        (tmp_path / "record.json").write_text(content)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"record\.json"):
+        write_report(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_viewer_is_the_one_that_the_notice_names():
+    from importlib import resources
+
+    notice = (resources.files("cryoweave.report") / "molstar" / "NOTICE").read_text()
+    sums = dict(reversed(line.split()[:2]) for line in re.findall(r"^[0-9a-f]{64} .*$", notice, re.MULTILINE))
+    for kind, packed in scene.viewer_files().items():
+        assert hashlib.sha256(scene.unpacked(packed)).hexdigest() == sums[f"molstar.{kind}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.8717949, "0.872"), (1184, "1\u2009184"), (12.345, "12.3"), (float("nan"), "–"), (3e-5, "3e-05"),
+     (float("inf"), "inf"), (-2.0, "-2"), (True, "True")],
+)  # fmt: skip
+def test_numbers_are_rounded_for_people(value, text):
+    assert page.number(value) == text
