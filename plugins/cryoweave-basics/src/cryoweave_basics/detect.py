@@ -22,12 +22,11 @@ def maxima(density: DensityMap, params: MaximaParams, ctx: Context) -> PointClou
 def mean_shifted(density: DensityMap, params: MeanShiftParams, ctx: Context) -> PointCloud:
     """Local dense points. Weight: kernel density at the point, scaled to 0..1 over all end points."""
     voxel_zyx = np.array(density.frame.voxel_xyz[::-1])
-    voxel = float(voxel_zyx.mean())
     started, ended, theta = mean_shift(
         density.values,
         params.threshold,
         tuple(params.bandwidth / voxel_zyx),
-        max_shift=params.allow / voxel,
+        tuple(params.allow / voxel_zyx),
         progress=ctx.progress,
     )
     if not len(started):

@@ -1,4 +1,4 @@
-"""What the plugin hands over: two stages of the published method, one of ours, and their recipes."""
+"""What the plugin hands over: the published method's two stages, two of ours, and their recipes."""
 
 from importlib.resources import files
 
@@ -45,6 +45,47 @@ class ThreadParams(Params):
     pool: int = param(20, "threadings to keep, best first", ge=1, le=10_000)
 
 
+OURS = "ours: chosen on EMD-5778, EMD-6555 and EMD-20026"
+
+
+class PathsParams(Params):
+    """Parameters of ``mainmast.paths``."""
+
+    volumes: tuple[float, ...] = param(
+        (30.0, 40.0, 50.0, 60.0, 80.0),
+        "contours to try: volume enclosed for each residue",
+        unit="Å³",
+        source=OURS,
+    )
+    bandwidth: float = param(2.0, "band width of the mean shift's kernel", unit="Å", gt=0, le=20, source=CODE)
+    allow: float = param(10.0, "a point that moved farther than this stops", unit="Å", gt=0, source=CODE)
+    filter: float = param(0.1, "drop end points below this share of the density range", ge=0, lt=1, source=CODE)
+    merge: float = param(0.5, "join end points closer than this", unit="Å", gt=0, le=10, source=CODE)
+    side_branch: float = param(
+        8.0, "branches of the tree shorter than this are side chains", unit="Å", ge=0, le=100, source=OURS
+    )
+    longest_gap: float = param(
+        7.0, "segments whose ends lie closer than this are one path", unit="Å", ge=0, le=100, source=OURS
+    )
+    restarts: int = param(8, "searches for an order of the segments, for each contour", ge=1, le=10_000)
+    orders: int = param(3, "best orders to keep for each contour", ge=1, le=1000)
+
+
+class ThreadGappedParams(Params):
+    """Parameters of ``mainmast.thread_gapped``."""
+
+    weight: float = param(0.7, "weight of the side chains' log-odds", ge=0, le=100, source=OURS)
+    base: float = param(2.0, "gain for placing a residue at all", ge=0, le=100, source=OURS)
+    structure: float = param(0.5, "gain or loss where given helices and turns of the path agree or not", ge=0, le=100)
+    ideal_distance: float = param(3.7, "distance of consecutive Cα along the path", unit="Å", gt=0, le=10, source=OURS)
+    distance_weight: float = param(1.0, "cost of each Å that differs from it", ge=0, le=100, source=OURS)
+    gap_open: float = param(8.0, "cost of leaving out a residue between two others", ge=0, le=1000, source=OURS)
+    gap_extend: float = param(2.0, "cost of each further one", ge=0, le=1000, source=OURS)
+    end_gap: float = param(2.0, "cost of each residue left out at the ends", ge=0, le=1000, source=OURS)
+    max_skip: int = param(9, "most path nodes (0.8 Å apart) from one residue to the next; 0: any", ge=0, le=100_000)
+    pool: int = param(20, "threadings to keep, best first", ge=1, le=10_000)
+
+
 STAGES = [
     Stage(
         id="mainmast.trace",
@@ -66,8 +107,28 @@ STAGES = [
         params=ThreadParams,
         cites=(DOI,),
     ),
+    Stage(
+        id="mainmast.paths",
+        kind=Kind.TRACE,
+        summary="ours: several contours, all components, tree segments joined into whole chains, helices restored",
+        load="cryoweave_mainmast.paths:trace_paths",
+        takes={"density": DensityMap, "sequences": SequenceSet},
+        gives=Traces,
+        params=PathsParams,
+        cites=(DOI,),
+    ),
+    Stage(
+        id="mainmast.thread_gapped",
+        kind=Kind.THREAD,
+        summary="ours: residues onto paths with gaps, by side-chain likelihood and Cα geometry, both directions",
+        load="cryoweave_mainmast.gapped:thread",
+        takes={"density": DensityMap, "traces": Traces, "sequences": SequenceSet},
+        gives=Threading,
+        params=ThreadGappedParams,
+        cites=(DOI,),
+    ),
 ]
-RECIPES = ("mainmast",)
+RECIPES = ("mainmast", "mainmast-plus")
 
 
 @hookimpl

@@ -1,7 +1,5 @@
 """From paths to residues: side-chain volume along the path against that of the sequence."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +7,7 @@ from cryoweave.data import Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_paths
+from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
 from cryoweave_mainmast.stages import ThreadParams
 
 VOLUME = {
@@ -22,15 +21,6 @@ UNKNOWN_VOLUME = float(np.mean(list(VOLUME.values())))
 HELIX_WEIGHTS = (1.0, 1.1, 1.2, 1.3)
 STRAND_WEIGHTS = (0.7, 0.8, 0.9, 1.0)
 """Helices show more density and strands less: the published grid, tried in all pairs."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One threading: a score and a node of a path for each residue."""
-
-    score: float
-    origin: str
-    xyz: NDArray[np.float64]
 
 
 def thread(traces: Traces, sequences: SequenceSet, params: ThreadParams, ctx: Context) -> Threading:
@@ -52,18 +42,7 @@ def thread(traces: Traces, sequences: SequenceSet, params: ThreadParams, ctx: Co
         volume = path_feature(xyz, weight, params)
         for direction in (1, -1):
             found += threadings(xyz[::direction], volume[::direction], features, params, f"tree {candidate}", direction)
-    found.sort(key=lambda one: -one.score)
-    return pooled(sequences, found[: params.pool], ctx)
-
-
-def the_sequence(sequences: SequenceSet) -> Sequence:
-    """The single sequence that the method can thread."""
-    if len(sequences) != 1 or sequences.sequences[0].copies != 1 or sequences.sequences[0].molecule != "protein":
-        raise StageError(
-            f"this step threads one protein chain, and {sum(s.copies for s in sequences)} chains are given",
-            "give a FASTA file with the one sequence of the chain in the map, cut out first",
-        )
-    return sequences.sequences[0]
+    return pooled(sequences, found, params.pool, ctx)
 
 
 def weight_pairs(sequence: Sequence) -> list[tuple[float, float]]:
@@ -107,26 +86,6 @@ def threadings(
     found = thread_paths(match, xyz, params.ab, params.wb, params.max_skip)
     way = "forward" if direction == 1 else "backward"
     return [
-        Candidate(float(score), f"{name}, {way}, helix {helix:g}, strand {strand:g}", xyz[nodes])
+        Candidate(float(score), f"{name}, {way}, helix {helix:g}, strand {strand:g}", np.arange(len(nodes)), xyz[nodes])
         for score, nodes, ((helix, strand), _) in zip(found.scores, found.nodes, features, strict=True)
     ]
-
-
-def pooled(sequences: SequenceSet, found: list[Candidate], ctx: Context) -> Threading:
-    """The pool as one value; confidence of a residue: share of the pool that has it within 3 Å of the same place."""
-    stack = np.stack([one.xyz for one in found])
-    ctx.note("threadings in the pool", len(found))
-    ctx.note("best threading score", round(found[0].score, 3))
-    ctx.note("best threading", found[0].origin)
-    agree = [(np.linalg.norm(stack - one, axis=2) <= 3.0).mean(axis=0) for one in stack]
-    residues = stack.shape[1]
-    return Threading(
-        sequences=sequences,
-        candidate=np.repeat(np.arange(len(found)), residues),
-        chain=np.zeros(len(found) * residues, np.int32),
-        residue=np.tile(np.arange(residues), len(found)),
-        xyz=stack.reshape(-1, 3),
-        confidence=np.concatenate(agree),
-        score=[one.score for one in found],
-        origin=tuple(one.origin for one in found),
-    )

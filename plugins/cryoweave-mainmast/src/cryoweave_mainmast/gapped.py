@@ -1,0 +1,86 @@
+"""Our threader: side-chain likelihoods, Cα geometry, gaps in chain and path, both directions, every candidate."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import DensityMap, Sequence, SequenceSet, Threading, Traces
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.align import thread_gapped
+from cryoweave_mainmast.helix import helicity
+from cryoweave_mainmast.paths import NODE_STEP
+from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
+from cryoweave_mainmast.sidechain import LETTERS, SideChainSampler, side_chain_table
+from cryoweave_mainmast.stages import ThreadGappedParams
+
+
+def thread(
+    density: DensityMap, traces: Traces, sequences: SequenceSet, params: ThreadGappedParams, ctx: Context
+) -> Threading:
+    """Thread the sequence through every candidate's fragments in both directions; the pool, best first."""
+    sequence = the_sequence(sequences)
+    sampler = SideChainSampler(density)
+    tasks = [(name, *chain_of(traces, fragments)) for name, fragments in traces.candidates()]
+
+    def both(task: tuple[int, NDArray[np.float64], NDArray[np.bool_]]) -> list[Candidate]:
+        name, path, breaks = task
+        return [
+            threaded(sampler, path, breaks, sequence, params, f"chain {name}, forward"),
+            threaded(sampler, *turned(path, breaks), sequence, params, f"chain {name}, backward"),
+        ]
+
+    found: list[Candidate] = []
+    with ThreadPoolExecutor(ctx.threads) as workers:
+        for done, candidates in enumerate(workers.map(both, tasks)):
+            ctx.progress(done + 1, len(tasks))
+            found += [candidate for candidate in candidates if len(candidate.residue)]
+    if not found:
+        raise StageError("no residue fits any trace", "is this the density of the given sequence?")
+    return pooled(sequences, found, params.pool, ctx)
+
+
+def chain_of(traces: Traces, fragments: list[int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """A candidate's fragments one after the other, and where each but the first begins."""
+    parts = [traces.xyz[traces.points_of(fragment)] for fragment in fragments]
+    breaks = np.concatenate([np.arange(len(part)) == 0 for part in parts])
+    breaks[0] = False
+    return np.concatenate(parts), breaks
+
+
+def turned(path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The same chain from its other end."""
+    return path[::-1].copy(), np.concatenate(([False], breaks[1:][::-1]))
+
+
+def threaded(
+    sampler: SideChainSampler,
+    path: NDArray[np.float64],
+    breaks: NDArray[np.bool_],
+    sequence: Sequence,
+    params: ThreadGappedParams,
+    origin: str,
+) -> Candidate:
+    """The best placement of the sequence along one path in one direction."""
+    odds = side_chain_table().log_odds(sampler.at(path, breaks))
+    # An unknown residue fits anything alike.
+    columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1)
+    match = params.base + params.weight * columns[:, [LETTERS.find(letter) for letter in sequence.letters]]
+    if sequence.secondary_structure:
+        is_helix = np.array([letter == "H" for letter in sequence.secondary_structure])
+        turning = 2 * np.concatenate([helicity(p, NODE_STEP) for p in np.split(path, np.flatnonzero(breaks))]) - 1
+        match += params.structure * np.outer(turning, np.where(is_helix, 1.0, -1.0))
+    found = thread_gapped(
+        match.astype(np.float32),
+        path,
+        breaks,
+        ideal_distance=params.ideal_distance,
+        distance_weight=params.distance_weight,
+        residue_gap_open=params.gap_open,
+        residue_gap_extend=params.gap_extend,
+        end_gap=params.end_gap,
+        max_skip=params.max_skip,
+    )
+    placed = np.flatnonzero(found.nodes >= 0)
+    return Candidate(float(found.score), origin, placed, path[found.nodes[placed]])

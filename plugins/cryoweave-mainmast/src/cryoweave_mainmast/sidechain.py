@@ -1,0 +1,164 @@
+"""How likely each amino acid is at a node of a path: density sampled where its side chain would be."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import DensityMap
+from cryoweave.errors import InputError
+from cryoweave.kernels.grid import gaussian, interpolate
+
+LETTERS = "ACDEFGHIKLMNPQRSTVWY"
+TABLE = "side_chains.json"
+SCHEMA = "cryoweave-side-chains/1"
+
+CALPHA_CBETA = (1.284, -0.752)
+"""Å from Cα to Cβ, along the neighbours' outward bisector and the normal of their plane: means over PDB 3JCI."""
+REACH = 3.8
+"""Å to the neighbours along the path that stand for the Cα atoms before and behind."""
+FARTHEST = 9
+"""Nodes within which these are sought."""
+USUAL = 121
+"""Nodes over which the usual density of the main chain is averaged."""
+
+# Where density is sampled: Å along Cα–Cβ, along the chain, across; and the width (Å) over which it is averaged. Along
+# the side chain, in two rings around it, and at its back.
+_AXIS = [(1.5, 0.5), (2.4, 0.7), (3.3, 0.9), (4.3, 1.1), (5.5, 1.3)]
+_RINGS = [(2.8, 1.6, 0.8), (4.2, 2.2, 1.1)]
+SAMPLES = (
+    [(out, 0.0, 0.0, width) for out, width in _AXIS]
+    + [(out, y, z, width) for out, r, width in _RINGS for y, z in ((r, 0.0), (-r, 0.0), (0.0, r), (0.0, -r))]
+    + [(-2.2, 0.0, 0.0, 0.9)]
+)
+MAIN_CHAIN_WIDTH = 0.7
+
+
+@dataclass(frozen=True)
+class SideChainTable:
+    """Normal distributions of the standardised samples around each amino acid, with one covariance.
+
+    Parameters
+    ----------
+    mean
+        Shape ``(20, k)``, in the order of ``LETTERS``.
+    precision
+        Inverse covariance, shape ``(k, k)``.
+    """
+
+    mean: NDArray[np.float64]
+    precision: NDArray[np.float64]
+
+    def log_odds(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-odds of each amino acid against all of them alike, shape ``(n, 20)``, for samples ``(n, k)``."""
+        centred = samples - samples.mean(axis=0)
+        spread = centred.std(axis=0)
+        standard = np.clip(centred / np.where(spread > 0, spread, 1), -3.5, 3.5)
+        difference = standard[:, None, :] - self.mean[None]
+        exponent = -0.5 * np.einsum("nak,kl,nal->na", difference, self.precision, difference)
+        highest = exponent.max(axis=1, keepdims=True)
+        return np.asarray(exponent - highest - np.log(np.exp(exponent - highest).mean(axis=1, keepdims=True)))
+
+
+@cache
+def side_chain_table() -> SideChainTable:
+    """The table that comes with the plugin; ``training/fit_side_chains.py`` makes it."""
+    table = json.loads((files("cryoweave_mainmast") / TABLE).read_text("utf-8"))
+    if table["schema"] != SCHEMA or table["samples"] != [list(sample) for sample in SAMPLES]:
+        raise InputError(f"{TABLE} does not fit this version", "make it anew with training/fit_side_chains.py")
+    return SideChainTable(np.array(table["mean"]), np.array(table["precision"]))
+
+
+class SideChainSampler:
+    """Looks density up around nodes; the map is averaged once for each width.
+
+    Parameters
+    ----------
+    density
+        Any sampling; density below zero counts as zero.
+    """
+
+    def __init__(self, density: DensityMap) -> None:
+        self.frame = density.frame
+        positive = np.maximum(density.values, 0)
+        widths = sorted({width for *_, width in SAMPLES} | {MAIN_CHAIN_WIDTH})
+        self.blurred = {
+            width: gaussian(positive, [width / spacing for spacing in density.frame.voxel_xyz[::-1]])
+            for width in widths
+        }
+
+    def at(self, path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Samples at each node, ``(n, k)``, over the usual density of the main chain around it.
+
+        Parameters
+        ----------
+        path
+            Nodes in the chain's direction, shape ``(n, 3)``, Å.
+        breaks
+            True for a node that is not bonded to the one before it, shape ``(n,)``.
+        """
+        before, behind = flanks(path, breaks)
+        out, along, across = local_axes(path[before], path, path[behind])
+        samples = np.stack(
+            [
+                interpolate(self.blurred[width], self.frame, path + x * out + y * along + z * across)
+                for x, y, z, width in SAMPLES
+            ],
+            axis=1,
+        )
+        main_chain = interpolate(self.blurred[MAIN_CHAIN_WIDTH], self.frame, path).astype(np.float64)
+        window = np.ones(min(USUAL, len(path)))
+        usual = np.convolve(main_chain, window, "same") / np.convolve(np.ones(len(path)), window, "same")
+        return np.asarray(samples / np.maximum(usual, 1e-12)[:, None])
+
+
+def flanks(path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """For each node the nodes about 3.8 Å before and behind it along the path, never across a break."""
+    piece = np.cumsum(breaks)
+    found = []
+    for sign in (-1, 1):
+        flank = np.arange(len(path))
+        going = np.ones(len(path), dtype=bool)
+        for _ in range(FARTHEST):
+            following = np.clip(flank + sign, 0, len(path) - 1)
+            going &= (np.linalg.norm(path[flank] - path, axis=1) < REACH) & (piece[following] == piece)
+            flank = np.where(going, following, flank)
+        found.append(flank)
+    return found[0], found[1]
+
+
+def local_axes(
+    before: NDArray[np.float64], here: NDArray[np.float64], behind: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Unit vectors from Cα to Cβ, along the chain, and across both, from three Cα in a row; each ``(n, 3)``."""
+    outward = unit(2 * here - before - behind)
+    normal = unit(np.cross(here - before, behind - here))
+    beta = unit(CALPHA_CBETA[0] * outward + CALPHA_CBETA[1] * normal)
+    along = unit(np.cross(outward, normal))
+    return beta, along, unit(np.cross(beta, along))
+
+
+def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vectors of length 1; zero vectors stay."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
+
+
+def fitted(samples: NDArray[np.float64], letters: NDArray[np.str_], prior: float, ridge: float) -> SideChainTable:
+    """A table from standardised samples ``(n, k)`` and the amino acid of each.
+
+    Parameters
+    ----------
+    prior
+        How many samples the mean over all amino acids counts for in each amino acid's mean.
+    ridge
+        Added to the covariance's diagonal.
+    """
+    overall = samples.mean(axis=0)
+    members = [samples[letters == letter] for letter in LETTERS]
+    mean = np.stack([(rows.sum(axis=0) + prior * overall) / (len(rows) + prior) for rows in members])
+    known = np.isin(letters, list(LETTERS))
+    residual = samples[known] - mean[[LETTERS.index(letter) for letter in letters[known]]]
+    return SideChainTable(mean, np.linalg.inv(np.cov(residual.T) + ridge * np.eye(samples.shape[1])))
