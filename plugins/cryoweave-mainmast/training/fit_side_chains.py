@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from cryoweave.data import DensityMap, Model, Sequence, SequenceSet
 from cryoweave.data.residues import letter_of
 from cryoweave.host import Context
