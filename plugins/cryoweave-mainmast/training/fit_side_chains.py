@@ -42,7 +42,7 @@ def samples_in(density: DensityMap, model: Model) -> tuple[np.ndarray, np.ndarra
     trace = model.trace_atoms()
     sampler = SideChainSampler(density)
     sequences = SequenceSet((Sequence("all", "A" * len(trace)),))
-    contours = [contour for _, contour in contours_of(density, sequences, PARAMS)]
+    contours = [contour for _, contour in contours_of(density, sequences, PARAMS.volumes)]
     samples, letters = [], []
     for points in point_clouds(density, contours, PARAMS, Context()):
         here: list[np.ndarray] = []

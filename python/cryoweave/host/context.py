@@ -1,13 +1,20 @@
 """What a running stage gets besides its inputs and parameters."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
 
 import numpy as np
 
 Fact = str | int | float
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+POLL = 0.1
+"""Seconds between looks at whether the run is to stop, while workers work."""
 
 
 def silent(done: int, total: int) -> None:
@@ -53,3 +60,29 @@ class Context:
         """Keep a finding, e.g. ``ctx.note("points", 1184)``."""
         self.facts[name] = value
         self.log.info("%s: %s", name, value)
+
+    def over(self, work: Callable[[Item, "Context"], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Results of ``work(item, ctx)`` in the order of the items, computed on all of the stage's threads.
+
+        For parameter sweeps. The context that ``work`` gets keeps its facts to itself, and its progress only says when
+        to stop; hand it to the kernels, so that an interrupt stops them too.
+        """
+        stop = Event()
+
+        def stop_when_told(_done: int, _total: int) -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+        inner = replace(self, progress=stop_when_told, facts={})
+        workers = ThreadPoolExecutor(self.threads)
+        try:
+            futures = [workers.submit(work, item, inner) for item in items]
+            for done, future in enumerate(futures):
+                while not future.done():
+                    self.progress(done, len(futures))
+                    wait([future], POLL)
+                yield future.result()
+            self.progress(len(futures), len(futures))
+        finally:
+            stop.set()
+            workers.shutdown(cancel_futures=True)

@@ -171,4 +171,4 @@ def align_chain(mine: Chain, theirs: Chain) -> NDArray[np.intp]:
 def same_letters(mine: Chain, theirs: Chain, pairs: NDArray[np.integer]) -> NDArray[np.integer]:
     """The pairs of residues with the same letter."""
     same = [mine.letters[a] == theirs.letters[b] != "X" for a, b in pairs]
-    return pairs[np.array(same, dtype=bool)]
+    return np.asarray(pairs[np.array(same, dtype=bool)])

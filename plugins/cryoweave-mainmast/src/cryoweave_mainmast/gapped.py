@@ -1,6 +1,6 @@
 """Our threader: side-chain likelihoods, Cα geometry, gaps in chain and path, both directions, every candidate."""
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +22,19 @@ def thread(
     """Thread the sequence through every candidate's fragments in both directions; the pool, best first."""
     sequence = the_sequence(sequences)
     sampler = SideChainSampler(density)
-    tasks = [(name, *chain_of(traces, fragments)) for name, fragments in traces.candidates()]
+    tasks = []
+    for name, fragments in traces.candidates():
+        path, breaks = chain_of(traces, fragments)
+        gain = params.order_weight * float(traces.score[fragments[0]])
+        tasks.append((f"chain {name}, forward", gain, path, breaks))
+        tasks.append((f"chain {name}, backward", gain, *turned(path, breaks)))
 
-    def both(task: tuple[int, NDArray[np.float64], NDArray[np.bool_]]) -> list[Candidate]:
-        name, path, breaks = task
-        return [
-            threaded(sampler, path, breaks, sequence, params, f"chain {name}, forward"),
-            threaded(sampler, *turned(path, breaks), sequence, params, f"chain {name}, backward"),
-        ]
+    def work(task: tuple[str, float, NDArray[np.float64], NDArray[np.bool_]], inner: Context) -> Candidate:
+        name, gain, path, breaks = task
+        placed = threaded(sampler, name, path, breaks, sequence, params, inner)
+        return replace(placed, score=placed.score + gain)
 
-    found: list[Candidate] = []
-    with ThreadPoolExecutor(ctx.threads) as workers:
-        for done, candidates in enumerate(workers.map(both, tasks)):
-            ctx.progress(done + 1, len(tasks))
-            found += [candidate for candidate in candidates if len(candidate.residue)]
+    found = [candidate for candidate in ctx.over(work, tasks) if len(candidate.residue)]
     if not found:
         raise StageError("no residue fits any trace", "is this the density of the given sequence?")
     return pooled(sequences, found, params.pool, ctx)
@@ -56,11 +55,12 @@ def turned(path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> tuple[NDArra
 
 def threaded(
     sampler: SideChainSampler,
+    origin: str,
     path: NDArray[np.float64],
     breaks: NDArray[np.bool_],
     sequence: Sequence,
     params: ThreadGappedParams,
-    origin: str,
+    ctx: Context,
 ) -> Candidate:
     """The best placement of the sequence along one path in one direction."""
     odds = side_chain_table().log_odds(sampler.at(path, breaks))
@@ -81,6 +81,7 @@ def threaded(
         residue_gap_extend=params.gap_extend,
         end_gap=params.end_gap,
         max_skip=params.max_skip,
+        progress=ctx.progress,
     )
     placed = np.flatnonzero(found.nodes >= 0)
     return Candidate(float(found.score), origin, placed, path[found.nodes[placed]])

@@ -13,7 +13,7 @@ from cryoweave.kernels.grid import interpolate, volume_threshold
 from cryoweave.kernels.peaks import mean_shift, merge_points
 from cryoweave_mainmast.helix import restored
 from cryoweave_mainmast.link import Segments, pieces, segments_of
-from cryoweave_mainmast.stages import PathsParams
+from cryoweave_mainmast.stages import PathsParams, PointParams
 
 NODE_STEP = 0.8
 """Å between the nodes of a finished path."""
@@ -23,7 +23,7 @@ STEPS_PER_SEGMENT, FEWEST_STEPS = 2000, 30_000
 def trace_paths(density: DensityMap, sequences: SequenceSet, params: PathsParams, ctx: Context) -> Traces:
     """Candidates, each a chain through the density: its pieces are the candidate's fragments, in the chain's order."""
     candidates: list[tuple[float, list[NDArray[np.float64]]]] = []
-    contours = contours_of(density, sequences, params)
+    contours = contours_of(density, sequences, params.volumes)
     clouds = point_clouds(density, [contour for _, contour in contours], params, ctx)
     for (volume, contour), points in zip(contours, clouds, strict=True):
         if len(points) < 2 or not len(points.edges):
@@ -46,22 +46,22 @@ def trace_paths(density: DensityMap, sequences: SequenceSet, params: PathsParams
     return as_traces(density, candidates)
 
 
-def contours_of(density: DensityMap, sequences: SequenceSet, params: PathsParams) -> list[tuple[float, float]]:
+def contours_of(density: DensityMap, sequences: SequenceSet, volumes: tuple[float, ...]) -> list[tuple[float, float]]:
     """Volume for each residue (Å³) and the contour that encloses it, the largest volume first."""
     found = []
-    for volume in sorted(set(params.volumes), reverse=True):
+    for volume in sorted(set(volumes), reverse=True):
         voxels = round(volume * sequences.residues / density.frame.voxel_volume)
         if voxels < 1:
             raise StageError(
                 f"{volume:g} Å³ a residue is less than one voxel of {density.frame.voxel_volume:.3g} Å³",
-                "give larger --set paths.volumes, or is the voxel size right?",
+                "give larger volumes for each residue, or is the voxel size right?",
             )
         contour = volume_threshold(density.values, min(voxels, density.values.size - 1))
         found.append((volume, max(contour, 0.0)))
     return found
 
 
-def point_clouds(density: DensityMap, contours: list[float], params: PathsParams, ctx: Context) -> Iterator[PointCloud]:
+def point_clouds(density: DensityMap, contours: list[float], params: PointParams, ctx: Context) -> Iterator[PointCloud]:
     """Local dense points for each contour, ascending: the mean shift is done once, at the lowest."""
     voxel_zyx = np.array(density.frame.voxel_xyz[::-1])
     started, ended, theta = mean_shift(
@@ -112,6 +112,6 @@ def as_traces(density: DensityMap, candidates: list[tuple[float, list[NDArray[np
         xyz=xyz,
         weight=interpolate(density.values, density.frame, xyz),
         fragment=np.repeat(np.arange(len(fragments)), [len(piece) for _, _, piece in fragments]),
-        candidate=[rank for rank, _, _ in fragments],
-        score=[score for _, score, _ in fragments],
+        candidate=np.array([rank for rank, _, _ in fragments]),
+        score=np.array([score for _, score, _ in fragments]),
     )

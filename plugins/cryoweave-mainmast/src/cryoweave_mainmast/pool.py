@@ -73,6 +73,6 @@ def pooled(sequences: SequenceSet, found: list[Candidate], keep: int, ctx: Conte
         residue=np.concatenate([candidate.residue for candidate in found]),
         xyz=np.concatenate([candidate.xyz for candidate in found]),
         confidence=np.concatenate(confidence),
-        score=[candidate.score for candidate in found],
+        score=np.array([candidate.score for candidate in found]),
         origin=tuple(candidate.origin for candidate in found),
     )

@@ -83,11 +83,10 @@ class SideChainSampler:
 
     def __init__(self, density: DensityMap) -> None:
         self.frame = density.frame
-        positive = np.maximum(density.values, 0)
+        positive, spacing = np.maximum(density.values, 0), density.frame.voxel_xyz
         widths = sorted({width for *_, width in SAMPLES} | {MAIN_CHAIN_WIDTH})
         self.blurred = {
-            width: gaussian(positive, [width / spacing for spacing in density.frame.voxel_xyz[::-1]])
-            for width in widths
+            width: gaussian(positive, (width / spacing[2], width / spacing[1], width / spacing[0])) for width in widths
         }
 
     def at(self, path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -161,4 +160,5 @@ def fitted(samples: NDArray[np.float64], letters: NDArray[np.str_], prior: float
     mean = np.stack([(rows.sum(axis=0) + prior * overall) / (len(rows) + prior) for rows in members])
     known = np.isin(letters, list(LETTERS))
     residual = samples[known] - mean[[LETTERS.index(letter) for letter in letters[known]]]
-    return SideChainTable(mean, np.linalg.inv(np.cov(residual.T) + ridge * np.eye(samples.shape[1])))
+    covariance = np.cov(residual.T) + ridge * np.eye(samples.shape[1])
+    return SideChainTable(mean, np.asarray(np.linalg.inv(covariance), dtype=np.float64))

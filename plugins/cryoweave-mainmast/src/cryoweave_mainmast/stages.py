@@ -45,36 +45,67 @@ class ThreadParams(Params):
     pool: int = param(20, "threadings to keep, best first", ge=1, le=10_000)
 
 
+ADVICE = "the published tutorial's advice"
 OURS = "ours: chosen on EMD-5778, EMD-6555 and EMD-20026"
 
 
-class PathsParams(Params):
+class PointParams(Params):
+    """How local dense points are found inside of a stage that tries several contours."""
+
+    bandwidth: float = param(2.0, "band width of the mean shift's kernel (-gw)", unit="Å", gt=0, le=20, source=CODE)
+    allow: float = param(
+        10.0, "a point that moved farther than this stops (-allow)", unit="Å", gt=0, le=1000, source=CODE
+    )
+    filter: float = param(
+        0.1, "drop end points below this share of the density range (-filter)", ge=0, lt=1, source=CODE
+    )
+    merge: float = param(0.5, "join end points closer than this (-merge)", unit="Å", gt=0, le=10, source=CODE)
+
+
+class SweepParams(PointParams, ThreadParams):
+    """Parameters of ``mainmast.sweep``: those of one trace, some of them as lists."""
+
+    thresholds: tuple[float, ...] = param(
+        (), "density thresholds to try (-t); from `volumes` if there are none", unit="map"
+    )
+    volumes: tuple[float, ...] = param(
+        (40.0, 60.0, 80.0), "without thresholds: volume that each encloses for each residue", unit="Å³"
+    )
+    dkeep: tuple[float, ...] = param((0.5, 1.0), "values of Dkeep to try", unit="Å", source=ADVICE)
+    rlocal: tuple[float, ...] = param((5.0, 10.0), "values of Rlocal to try", unit="Å", source=ADVICE)
+    nround: tuple[int, ...] = param((500, 2500), "values of Nround to try", source=ADVICE)
+    trajectories: int = param(10, "searches for each combination", ge=1, le=1000, source=CODE)
+
+    def trace_params(self, dkeep: float, rlocal: float, nround: int) -> TraceParams:
+        """The parameters of one trace of the grid."""
+        return TraceParams(
+            bandwidth=self.bandwidth, dkeep=dkeep, rlocal=rlocal, nround=nround, trajectories=self.trajectories
+        )
+
+
+class PathsParams(PointParams):
     """Parameters of ``mainmast.paths``."""
 
     volumes: tuple[float, ...] = param(
-        (30.0, 40.0, 50.0, 60.0, 80.0),
-        "contours to try: volume enclosed for each residue",
-        unit="Å³",
-        source=OURS,
+        (30.0, 40.0, 50.0, 60.0, 80.0), "contours to try: volume enclosed for each residue", unit="Å³", source=OURS
     )
-    bandwidth: float = param(2.0, "band width of the mean shift's kernel", unit="Å", gt=0, le=20, source=CODE)
-    allow: float = param(10.0, "a point that moved farther than this stops", unit="Å", gt=0, source=CODE)
-    filter: float = param(0.1, "drop end points below this share of the density range", ge=0, lt=1, source=CODE)
-    merge: float = param(0.5, "join end points closer than this", unit="Å", gt=0, le=10, source=CODE)
     side_branch: float = param(
         8.0, "branches of the tree shorter than this are side chains", unit="Å", ge=0, le=100, source=OURS
     )
     longest_gap: float = param(
         7.0, "segments whose ends lie closer than this are one path", unit="Å", ge=0, le=100, source=OURS
     )
-    restarts: int = param(8, "searches for an order of the segments, for each contour", ge=1, le=10_000)
-    orders: int = param(3, "best orders to keep for each contour", ge=1, le=1000)
+    restarts: int = param(16, "searches for an order of the segments, for each contour", ge=1, le=10_000)
+    orders: int = param(6, "best orders to keep for each contour", ge=1, le=1000)
 
 
 class ThreadGappedParams(Params):
     """Parameters of ``mainmast.thread_gapped``."""
 
     weight: float = param(0.7, "weight of the side chains' log-odds", ge=0, le=100, source=OURS)
+    order_weight: float = param(
+        1.0, "weight of the trace's own score beside the threading's", ge=0, le=100, source=OURS
+    )
     base: float = param(2.0, "gain for placing a residue at all", ge=0, le=100, source=OURS)
     structure: float = param(0.5, "gain or loss where given helices and turns of the path agree or not", ge=0, le=100)
     ideal_distance: float = param(3.7, "distance of consecutive Cα along the path", unit="Å", gt=0, le=10, source=OURS)
@@ -108,6 +139,16 @@ STAGES = [
         cites=(DOI,),
     ),
     Stage(
+        id="mainmast.sweep",
+        kind=Kind.THREAD,
+        summary="trace and thread over thresholds, Dkeep, Rlocal and Nround; one ranked pool of all",
+        load="cryoweave_mainmast.sweep:sweep",
+        takes={"density": DensityMap, "sequences": SequenceSet},
+        gives=Threading,
+        params=SweepParams,
+        cites=(DOI,),
+    ),
+    Stage(
         id="mainmast.paths",
         kind=Kind.TRACE,
         summary="ours: several contours, all components, tree segments joined into whole chains, helices restored",
@@ -128,7 +169,7 @@ STAGES = [
         cites=(DOI,),
     ),
 ]
-RECIPES = ("mainmast", "mainmast-plus")
+RECIPES = ("mainmast", "mainmast-sweep", "mainmast-plus")
 
 
 @hookimpl

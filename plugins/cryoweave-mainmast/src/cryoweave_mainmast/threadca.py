@@ -26,23 +26,38 @@ STRAND_WEIGHTS = (0.7, 0.8, 0.9, 1.0)
 def thread(traces: Traces, sequences: SequenceSet, params: ThreadParams, ctx: Context) -> Threading:
     """A pool of threadings of the one sequence onto the longest path of each candidate, forward and backward."""
     sequence = the_sequence(sequences)
+    found = candidates_of(traces, sequence, params, ctx)
+    if not found:
+        raise too_short(traces, sequence)
+    return pooled(sequences, found, params.pool, ctx)
+
+
+def candidates_of(
+    traces: Traces, sequence: Sequence, params: ThreadParams, ctx: Context, prefix: str = ""
+) -> list[Candidate]:
+    """Every threading onto the longest paths that have a node for each residue."""
     features = [(weights, sequence_feature(sequence, *weights)) for weights in weight_pairs(sequence)]
     found: list[Candidate] = []
-    paths = [(candidate, traces.points_of(fragments[0])) for candidate, fragments in traces.candidates()]
-    long_enough = [(candidate, path) for candidate, path in paths if path.stop - path.start >= len(sequence)]
-    if not long_enough:
-        longest = max(path.stop - path.start for _, path in paths)
-        raise StageError(
-            f"the longest path has {longest} nodes, fewer than the {len(sequence)} residues of {sequence.name!r}",
-            "lower the threshold, or trace with gaps and all components: recipe mainmast-plus",
-        )
-    for done, (candidate, path) in enumerate(long_enough):
-        ctx.progress(done, len(long_enough))
+    for candidate, fragments in traces.candidates():
+        path = traces.points_of(fragments[0])
         xyz, weight = traces.xyz[path], traces.weight[path]
+        if len(xyz) < len(sequence):
+            continue
         volume = path_feature(xyz, weight, params)
         for direction in (1, -1):
-            found += threadings(xyz[::direction], volume[::direction], features, params, f"tree {candidate}", direction)
-    return pooled(sequences, found, params.pool, ctx)
+            name = f"{prefix}tree {candidate}, {'forward' if direction == 1 else 'backward'}"
+            found += threadings(xyz[::direction].copy(), volume[::direction], features, params, name, ctx)
+    return found
+
+
+def too_short(traces: Traces, sequence: Sequence) -> StageError:
+    """What to say when no path has a node for every residue."""
+    paths = [traces.points_of(fragments[0]) for _, fragments in traces.candidates()]
+    longest = max((path.stop - path.start for path in paths), default=0)
+    return StageError(
+        f"the longest path has {longest} nodes, fewer than the {len(sequence)} residues of {sequence.name!r}",
+        "lower the threshold, or trace with gaps and all components: recipe mainmast-plus",
+    )
 
 
 def weight_pairs(sequence: Sequence) -> list[tuple[float, float]]:
@@ -79,13 +94,12 @@ def threadings(
     features: list[tuple[tuple[float, float], NDArray[np.float64]]],
     params: ThreadParams,
     name: str,
-    direction: int,
+    ctx: Context,
 ) -> list[Candidate]:
     """Thread one path in one direction with every pair of weights."""
     match = np.stack([1 - np.abs(volume[:, None] - feature[None, :]) for _, feature in features])
-    found = thread_paths(match, xyz, params.ab, params.wb, params.max_skip)
-    way = "forward" if direction == 1 else "backward"
+    found = thread_paths(match, xyz, params.ab, params.wb, params.max_skip, ctx.progress)
     return [
-        Candidate(float(score), f"{name}, {way}, helix {helix:g}, strand {strand:g}", np.arange(len(nodes)), xyz[nodes])
+        Candidate(float(score), f"{name}, helix {helix:g}, strand {strand:g}", np.arange(len(nodes)), xyz[nodes])
         for score, nodes, ((helix, strand), _) in zip(found.scores, found.nodes, features, strict=True)
     ]

@@ -53,8 +53,8 @@ def trace(density: DensityMap, points: PointCloud, params: TraceParams, ctx: Con
         xyz=np.concatenate([xyz[branch] for _, branch in paths]),
         weight=np.concatenate([points.weight[kept][branch] for _, branch in paths]),
         fragment=np.repeat(np.arange(len(paths)), [len(branch) for _, branch in paths]),
-        candidate=[candidate for candidate, _ in paths],
-        score=[trajectories[candidate].score for candidate, _ in paths],
+        candidate=np.array([candidate for candidate, _ in paths]),
+        score=np.array([trajectories[candidate].score for candidate, _ in paths]),
     )
 
 
