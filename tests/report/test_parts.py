@@ -82,7 +82,7 @@ def test_the_archive_holds_a_snapshot_per_score_with_author_numbers(tmp_path):
     cif.write_text("data_x\n")
     values = np.array([0, 0.25, 0.5, 0.75, 1, np.nan])
     columns = [Column("a {b}", CA, values, scale_of(values, CA)), Column("c", CA, values, scale_of(values, CA))]
-    packed = scene.archive(None, cif, model, columns, None, thin=True)
+    packed = scene.archive(None, cif, model, columns, None)
     with zipfile.ZipFile(io.BytesIO(packed)) as opened:
         index, rows = json.loads(opened.read("index.mvsj")), json.loads(opened.read("scores.json"))
         assert opened.read("model.cif") == b"data_x\n"

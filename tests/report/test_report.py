@@ -4,10 +4,13 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from cryoweave.errors import InputError
+from cryoweave.data import DensityMap, Frame
+from cryoweave.errors import InputError, StageError
 from cryoweave.host import Kind, Params, Stage, param
+from cryoweave.io import store
 from cryoweave.report import page, scene, write_report
 from cryoweave.testing import make_registry
 
@@ -126,6 +129,28 @@ def test_a_failed_run_says_where_and_why(run_folder, change):
     assert "Scores by residue" not in text
 
 
+@pytest.mark.parametrize("threshold", [-5.0, 0.0, 99.0])
+def test_a_threshold_that_is_no_surface_is_not_drawn(run_folder, change, threshold):
+    steps = page.read_run(run_folder).steps
+    steps[0]["facts"]["threshold"] = threshold
+    change(run_folder, steps=steps)
+    run = page.read_run(run_folder)
+    assert run.contour == pytest.approx(run.density.values.mean() + 3 * run.density.values.std(), rel=1e-4)
+    assert f"the threshold of step peaks, {threshold:g}, would show noise or nothing" in str(read(run_folder))
+
+
+def test_the_density_is_the_one_that_the_method_saw(run_folder, change):
+    steps = page.read_run(run_folder).steps
+    half = DensityMap(np.full((4, 4, 4), 0.5, np.float32), Frame((4, 4, 4)))
+    store.save(half, run_folder / "stages/prepare")
+    prepare = {**steps[1], "step": "prepare", "kind": "prepare", "folder": "stages/prepare", "inputs": {}}
+    steps[0]["inputs"] = {"density": "prepare"}
+    change(run_folder, steps=[prepare, *steps])
+    run = page.read_run(run_folder)
+    assert run.density.values.shape == (4, 4, 4)
+    assert run.density_name == "the map as step prepare prepared it"
+
+
 def test_a_map_that_is_gone_or_changed_is_told(run_folder):
     density = run_folder / "in.mrc"
     content = bytearray(density.read_bytes())
@@ -165,3 +190,15 @@ def test_the_viewer_is_the_one_that_the_notice_names():
 )  # fmt: skip
 def test_numbers_are_rounded_for_people(value, text):
     assert page.number(value) == text
+
+
+def test_a_run_that_fails_leaves_a_report(run_folder, tmp_path):
+    pytest.importorskip("cryoweave_basics", reason="cryoweave-basics is not installed")
+    from cryoweave.pipeline.chain import parse_chain
+    from cryoweave.pipeline.run import run
+
+    chain = parse_chain("peaks.maxima")
+    with pytest.raises(StageError):
+        run(chain, map=run_folder / "in.mrc", output=tmp_path / "out", settings={"maxima.threshold": 99})
+    text = str(Text((tmp_path / "out" / page.FILE).read_text()))
+    assert "Failed in step maxima" in text

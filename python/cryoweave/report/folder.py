@@ -13,7 +13,8 @@ import numpy as np
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
 from cryoweave.errors import InputError
 from cryoweave.io import store
-from cryoweave.io.maps import read_map
+from cryoweave.io.header import MapInfo
+from cryoweave.io.maps import inspect_map, read_map
 from cryoweave.io.models import read_model
 from cryoweave.io.scores import read_scores
 from cryoweave.io.sequences import read_sequences
@@ -36,6 +37,8 @@ class RunFolder:
         ``events.jsonl`` since the run was last started, in order.
     model, scores, reference, density, sequences
         What there is of them. The density is the one that the method saw: after the steps that prepare it.
+    header
+        What the header of the map that was given says.
     density_name
         Where the density comes from, in words.
     mean, deviation
@@ -56,6 +59,7 @@ class RunFolder:
     reference: Model | None = None
     density: DensityMap | None = None
     sequences: SequenceSet | None = None
+    header: MapInfo | None = None
     density_name: str = ""
     mean: float = 0.0
     deviation: float = 0.0
@@ -185,6 +189,9 @@ def _events(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_density(run: RunFolder) -> None:
+    path = run.input_path("density")
+    if path is not None:
+        run.header = inspect_map(path)
     steps = run.steps
     users = [step for step in steps if step.get("kind") != "prepare" and step.get("inputs", {}).get("density")]
     with_threshold = [step for step in users if _number((step.get("facts") or {}).get("threshold"))]
@@ -194,7 +201,7 @@ def _read_density(run: RunFolder) -> None:
     if prepared is not None:
         run.density = store.load(DensityMap, run.path / prepared["folder"])
         run.density_name = f"the map as step {source} prepared it"
-    elif path := run.input_path("density"):
+    elif path is not None:
         run.density = read_map(path)
         run.density_name = path.name
         _check_digest(run, path)
@@ -206,7 +213,11 @@ def _read_density(run: RunFolder) -> None:
     run.deviation = math.sqrt(sum(squares) / len(squares))  # section by section: a map may fill half of the memory
     run.contour, run.contour_rule = run.mean + 3 * run.deviation, "mean + 3 σ of the map"
     if with_threshold and user:
-        run.contour, run.contour_rule = float(user["facts"]["threshold"]), f"the threshold of step {user['step']}"
+        threshold = float(user["facts"]["threshold"])
+        if run.mean + run.deviation < threshold < float(values.max()):
+            run.contour, run.contour_rule = threshold, f"the threshold of step {user['step']}"
+        else:
+            run.contour_rule += f"; the threshold of step {user['step']}, {threshold:g}, would show noise or nothing"
 
 
 def _check_digest(run: RunFolder, path: Path) -> None:

@@ -119,12 +119,11 @@ def head(run: RunFolder) -> list[tuple[str, str]]:
     record = run.record
     lines = [("Recipe", " – ".join(filter(None, (str(record.get("recipe") or ""), str(record.get("summary") or "")))))]
     lines += [(name.capitalize(), _input_line(entry)) for name, entry in record.get("inputs", {}).items()]
-    if run.density is not None:
-        nz, ny, nx = run.density.frame.shape_zyx
-        voxel = " × ".join(number(v) for v in dict.fromkeys(round(v, 4) for v in run.density.frame.voxel_xyz))
-        values = run.density.values
-        span = f"{number(float(values.min()))} to {number(float(values.max()))}"
-        lines.append(("Grid", f"{nx} × {ny} × {nz} voxels of {voxel} Å; density {span} ({run.density_name})"))
+    if run.header is not None:
+        nz, ny, nx = run.header.shape_zyx
+        voxel = " × ".join(dict.fromkeys(f"{v:.4g}" for v in run.header.voxel_xyz))
+        origin = ", ".join(f"{round(v, 3):g}" for v in run.header.origin_xyz)
+        lines.append(("Grid", f"{nx} × {ny} × {nz} voxels of {voxel} Å; origin {origin} Å ({run.header.origin_rule})"))
     if record.get("resolution") is not None:
         lines.append(("Resolution", f"{number(record['resolution'])} Å"))
     if run.model is not None:
@@ -242,8 +241,7 @@ def _viewer(run: RunFolder, trace: Model, columns: list[Column]) -> dict[str, An
     else:
         assert part is not None
         view = scene.best_view(part.frame.to_xyz([[0, 0, 0], part.frame.shape_zyx]))
-    thin = run.model is not None and scene.alpha_only(run.model)
-    packed = scene.archive(small, run.model_file(), trace, columns, run.reference, thin=thin)
+    packed = scene.archive(small, run.model_file(), run.model, columns, run.reference)
     files = scene.viewer_files()
     still = plots.picture(part, trace, columns[0] if columns else None, run.contour)
     return {
@@ -257,7 +255,7 @@ def _viewer(run: RunFolder, trace: Model, columns: list[Column]) -> dict[str, An
         "density_name": run.density_name,
         "look": view,
         "model": run.model is not None,
-        "thin": thin,
+        "thin": run.model is not None and scene.alpha_only(run.model),
         "reference": run.reference is not None,
     }
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Frame, Model
+from cryoweave.data.residues import MODIFIED_AMINO_ACIDS
 from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.report.columns import NO_VALUE, Column, residue_keys
@@ -126,32 +127,28 @@ def best_view(xyz: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def archive(small: SmallMap | None, model: Path | None, trace: Model, columns: list[Column], reference: Model | None,
-            *, thin: bool) -> bytes:  # fmt: skip
+def archive(
+    small: SmallMap | None, file: Path | None, model: Model | None, columns: list[Column], reference: Model | None
+) -> bytes:
     """A MolViewSpec archive (MVSX, a zip) with one snapshot a column.
 
     Parameters
     ----------
     small
         The map, if there is one.
-    model
-        mmCIF file of the model, if there is one.
-    trace
-        One atom a residue of that model.
+    file, model
+        mmCIF file of the model and what it holds, if there is one.
     columns
-        Scores to colour by.
+        Scores to colour by, in the order of the model's trace atoms.
     reference
         Drawn in grey.
-    thin
-        Whether the model is a trace of one atom a residue.
     """
-    index = _snapshots(small, model is not None, columns, reference, thin)
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(buffer, "w") as packed:
-        _add(packed, "index.mvsj", json.dumps(index).encode())
-        _add(packed, "scores.json", json.dumps(_rows(trace, columns)).encode())
-        if model is not None:
-            _add(packed, "model.cif", model.read_bytes())
+        _add(packed, "index.mvsj", json.dumps(_snapshots(small, model, columns, reference)).encode())
+        if file is not None and model is not None:
+            _add(packed, "model.cif", file.read_bytes())
+            _add(packed, "scores.json", json.dumps(_rows(model.trace_atoms(), columns)).encode())
         if reference is not None:
             write_model(Path(folder) / "reference.cif", reference.select(reference.element != "H"))
             _add(packed, "reference.cif", (Path(folder) / "reference.cif").read_bytes())
@@ -177,13 +174,14 @@ def _rows(trace: Model, columns: list[Column]) -> list[dict[str, Any]]:
     return rows
 
 
-def _snapshots(small: SmallMap | None, with_model: bool, columns: list[Column], reference: Model | None,
-               thin: bool) -> dict[str, Any]:  # fmt: skip
+def _snapshots(
+    small: SmallMap | None, model: Model | None, columns: list[Column], reference: Model | None
+) -> dict[str, Any]:
     snapshots = []
     for i in range(max(len(columns), 1)):
         children = [] if small is None else [_map_node(small)]
-        if with_model:
-            children.append(_model_node(i, columns, thin))
+        if model is not None:
+            children.append(_model_node(i, columns, model))
         if reference is not None:
             style = (
                 {"type": "backbone", "size_factor": 1}
@@ -206,7 +204,7 @@ def _map_node(small: SmallMap) -> dict[str, Any]:
     return _node("download", {"url": "map.mrc"}, [_node("parse", {"format": "map"}, [volume])])
 
 
-def _model_node(i: int, columns: list[Column], thin: bool) -> dict[str, Any]:
+def _model_node(i: int, columns: list[Column], model: Model) -> dict[str, Any]:
     look = [_node("color", {"color": NO_VALUE if columns else MODEL_COLOR})]
     tips = []
     source = {"uri": "scores.json", "format": "json", "schema": "auth_residue", "field_name": f"c{i}"}
@@ -216,9 +214,10 @@ def _model_node(i: int, columns: list[Column], thin: bool) -> dict[str, Any]:
         look.append(_node("color_from_uri", source | {"palette": palette}))
         tips = [_node("tooltip_from_uri", source | {"text_format": f"{_no_braces(columns[i].name)}: {{}}"})]
     # Mol* would draw ribbons of a secondary structure that it guesses; a trace shows what was found
-    style = {"type": "backbone", "size_factor": 2.5} if thin else {"type": "cartoon"}
+    style = {"type": "backbone", "size_factor": 2.5} if alpha_only(model) else {"type": "cartoon"}
     drawn = [_component("polymer", [_node("representation", style, look, "model")])]
-    if not thin:
+    no_ligand = np.isin(model.residue_name, ["HOH", "DOD", "UNK", *MODIFIED_AMINO_ACIDS])
+    if (model.hetero & ~no_ligand).any():  # Mol* stumbles over a component without atoms
         drawn.append(_component("ligand", [_node("representation", {"type": "ball_and_stick"}, look[:1])]))
     return _structure("model.cif", [*drawn, *tips])
 
