@@ -187,12 +187,23 @@ class _Run:
             state = "failed"
             self.record.write(state=state, error=str(error) or type(error).__name__)
             self.log.error("%s", error)
+            self._report_failure()
             raise
         finally:
             if state == "interrupted":
                 self.record.write(state=state)
             self.journal.emit("run_finished", state=state, seconds=self.record.entries["seconds"])
         return result
+
+    def _report_failure(self) -> None:
+        """A failed run gets a report too; the run's own error stays the one that the user sees."""
+        from cryoweave.report import write_report
+
+        try:
+            write_report(self.folder)
+            self.record.write(outputs={**self.record.entries["outputs"], "report": REPORT})
+        except Exception as error:
+            self.log.warning("the report could not be written: %s", error)
 
     def _announce(self) -> None:
         for row in host.registry().plugins:
