@@ -1,16 +1,48 @@
 # The front door: no logic here, each target is a command that you could type.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.cryoweave-setup
+DEMO := examples/emd2566
+PLUGINS := $(wildcard plugins/*/)
+RUST := Cargo.toml $(wildcard rust/*/Cargo.toml) $(shell find rust -name '*.rs')
 
-.PHONY: setup demo test lint bench docs clean
+.PHONY: setup demo test lint bench clean
 
-setup: $(STAMP)
+# Rust and Python >= 3.11 are all that must be there. What did not change since the last time is not made again.
+setup: .venv/.core .venv/.plugins
 
-$(STAMP): pyproject.toml Cargo.toml $(wildcard rust/*/Cargo.toml plugins/*/pyproject.toml) $(shell find rust plugins -name '*.rs' 2>/dev/null)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip 'maturin>=1.9,<2'
+.venv/.tools: pyproject.toml
+	@command -v cargo >/dev/null || { echo "cargo is not on PATH: install Rust >= 1.85, see https://rustup.rs" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "$(PYTHON) is not Python >= 3.11 with venv (Debian: apt install python3-venv); name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' 'maturin>=1.9,<2'
 	$(BIN)/python -m pip install --quiet --group dev
-	$(BIN)/maturin develop --release --quiet
-	for plugin in plugins/*/; do $(BIN)/python -m pip install --quiet --no-build-isolation --editable $$plugin || exit 1; done
 	touch $@
+
+.venv/.core: .venv/.tools $(RUST)
+	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
+	touch $@
+
+.venv/.plugins: $(wildcard plugins/*/pyproject.toml) | .venv/.core
+	$(BIN)/python -m pip install --quiet $(addprefix --editable ,$(PLUGINS))
+	touch $@
+
+demo: setup
+	$(BIN)/cryoweave run mainmast-plus --map $(DEMO)/2566_3J6B_9.mrc.gz --sequence $(DEMO)/3J6B_9.fasta \
+		--reference $(DEMO)/3J6B_9.pdb --output demo-run
+
+test: setup
+	cargo test --workspace --release --quiet
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy python/cryoweave $(wildcard plugins/*/src)
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+bench: setup
+	for one in peaks mean_shift spanning_tree trace; do $(BIN)/python benchmarks/$$one.py || exit 1; done
+
+clean:
+	rm -rf .venv target demo-run
