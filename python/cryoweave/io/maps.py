@@ -16,6 +16,9 @@ from cryoweave.io.header import HEADER_BYTES, MODES, MapInfo, header_dtype, pars
 
 _CHUNK = 1 << 22
 _DEFLATE_AT_MOST = 1040
+_STRONGEST = 1e18
+# Its square is the largest that float32 holds.
+_STRONGEST = 1.8e19
 """Deflate cannot pack more bytes than this into one."""
 
 
@@ -64,7 +67,7 @@ def read_map(
     Raises
     ------
     InputError
-        As for `inspect_map`, and if a voxel is NaN or infinite.
+        As for `inspect_map`, and if a voxel is NaN, infinite or absurdly large.
     """
     info = inspect_map(path, origin=origin, voxel=voxel)
     for warning in info.warnings:
@@ -190,6 +193,7 @@ def _in_order(voxels: NDArray[np.generic], info: MapInfo) -> NDArray[np.float32]
 def _finite(values: NDArray[np.float32], info: MapInfo) -> None:
     good = np.isfinite(values)
     if good.all():
+        _of_this_world(values, info)
         return
     bad = values.size - np.count_nonzero(good)
     z, y, x = np.unravel_index(int(np.argmin(good)), values.shape)
@@ -197,3 +201,13 @@ def _finite(values: NDArray[np.float32], info: MapInfo) -> None:
         f"{info.path}: voxels that are NaN or infinite: {bad}, the first at (z, y, x) = ({z}, {y}, {x})",
         "replace them, e.g. by 0, with the program that wrote the map",
     )
+
+
+def _of_this_world(values: NDArray[np.float32], info: MapInfo) -> None:
+    """Refuse densities whose squares single precision cannot hold: misread bytes, on which kernels would overflow."""
+    strongest = max(float(values.max()), -float(values.min()))
+    if strongest > _STRONGEST:
+        raise InputError(
+            f"{info.path}: densities as large as {strongest:.3g}",
+            "the header's mode or byte order is wrong, or the file is damaged; export the map again",
+        )
