@@ -6,6 +6,7 @@ from cryoweave.data import DensityMap, Metric, Model, ScoreTable
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
 from cryoweave.kernels.grid import interpolate
+from cryoweave_basics.contrast import require_contrast
 
 BOND = (2.8, 4.2)
 """Cα–Cα distances (Å) that pass as a bond: 2.9 (cis) to 3.8 (trans), and 0.4 Å more for a trace."""
@@ -28,9 +29,10 @@ def supported(model: Model, density: DensityMap, params: NoParams, ctx: Context)
     trace = model.trace_atoms()
     if not len(trace):
         raise StageError("the model has no Cα or P atom", "is it a model of a protein or nucleic acid?")
+    require_contrast(density)
     values = interpolate(density.values, density.frame, trace.xyz)
-    deviation = float(density.values.std())
-    sigma = (float(values.mean()) - float(density.values.mean())) / deviation if deviation > 0 else np.nan
+    mean, deviation = (float(take(density.values, dtype=np.float64)) for take in (np.mean, np.std))
+    sigma = (float(values.mean()) - mean) / deviation
     neighbours = (trace.chain[1:] == trace.chain[:-1]) & (np.diff(trace.residue_number) == 1)
     distance = np.linalg.norm(np.diff(trace.xyz, axis=0), axis=1)
     bonded = neighbours & (distance >= BOND[0]) & (distance <= BOND[1])

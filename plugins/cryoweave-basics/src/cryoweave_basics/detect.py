@@ -7,11 +7,13 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import contact_edges
 from cryoweave.kernels.peaks import local_maxima, mean_shift, merge_points
+from cryoweave_basics.contrast import require_contrast
 from cryoweave_basics.stages import MaximaParams, MeanShiftParams
 
 
 def maxima(density: DensityMap, params: MaximaParams, ctx: Context) -> PointCloud:
     """Voxels above the threshold that exceed their 26 neighbours."""
+    require_contrast(density)
     zyx = local_maxima(density.values, params.threshold)
     if not len(zyx):
         raise empty(density, params.threshold)
@@ -21,6 +23,7 @@ def maxima(density: DensityMap, params: MaximaParams, ctx: Context) -> PointClou
 
 def mean_shifted(density: DensityMap, params: MeanShiftParams, ctx: Context) -> PointCloud:
     """Local dense points. Weight: kernel density at the point, scaled to 0..1 over all end points."""
+    require_contrast(density)
     voxel_zyx = np.array(density.frame.voxel_xyz[::-1])
     started, ended, theta = mean_shift(
         density.values,

@@ -159,7 +159,8 @@ def align_chain(mine: Chain, theirs: Chain) -> NDArray[np.intp]:
     aligned = same_letters(mine, theirs, align_sequences(mine.letters, theirs.letters, identity=True))
     if len(aligned):
         shifts = mine.numbers[aligned[:, 0]] - theirs.numbers[aligned[:, 1]]
-        shift = np.bincount(shifts - shifts.min()).argmax() + shifts.min()
+        found, votes = np.unique(shifts, return_counts=True)
+        shift = found[votes.argmax()]
         _, a, b = np.intersect1d(mine.numbers - shift, theirs.numbers, return_indices=True)
         shifted = same_letters(mine, theirs, np.column_stack((a, b)))
         aligned = shifted if len(shifted) >= len(aligned) else aligned

@@ -9,6 +9,7 @@ from cryoweave.data import DensityMap, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
+from cryoweave_mainmast.contrast import require_contrast
 from cryoweave_mainmast.helix import helicity
 from cryoweave_mainmast.paths import NODE_STEP
 from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
@@ -21,6 +22,8 @@ def thread(
 ) -> Threading:
     """Thread the sequence through every candidate's fragments in both directions; the pool, best first."""
     sequence = the_sequence(sequences)
+    if len(traces):
+        require_contrast(density, traces.xyz, "nodes")
     sampler = SideChainSampler(density)
     tasks = []
     for name, fragments in traces.candidates():

@@ -13,6 +13,7 @@ from cryoweave.kernels.grid import interpolate, volume_threshold
 from cryoweave.kernels.peaks import mean_shift, merge_points
 from cryoweave_mainmast.helix import restored
 from cryoweave_mainmast.link import Segments, pieces, segments_of
+from cryoweave_mainmast.pool import the_sequence
 from cryoweave_mainmast.stages import PathsParams, PointParams
 
 NODE_STEP = 0.8
@@ -22,6 +23,7 @@ STEPS_PER_SEGMENT, FEWEST_STEPS = 2000, 30_000
 
 def trace_paths(density: DensityMap, sequences: SequenceSet, params: PathsParams, ctx: Context) -> Traces:
     """Candidates, each a chain through the density: its pieces are the candidate's fragments, in the chain's order."""
+    the_sequence(sequences)
     candidates: list[tuple[float, list[NDArray[np.float64]]]] = []
     contours = contours_of(density, sequences, params.volumes)
     clouds = point_clouds(density, [contour for _, contour in contours], params, ctx)

@@ -11,6 +11,8 @@ from cryoweave.host import Context
 
 SAME_PLACE = 3.0
 """Å within which two threadings agree on a residue."""
+FEWEST = 2
+"""Residues of which the order can tell two directions apart."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,13 @@ def the_sequence(sequences: SequenceSet) -> Sequence:
             + ", ".join(f"{s.name} ({s.molecule})" for s in sequences),
             "give a FASTA file with one protein sequence, and the density of that chain cut out of the map",
         )
-    return sequences.sequences[0]
+    sequence = sequences.sequences[0]
+    if len(sequence) < FEWEST:
+        raise StageError(
+            f"the sequence {sequence.name!r} has {len(sequence)} residue, which says nothing about a place in a map",
+            "give the whole chain's sequence",
+        )
+    return sequence
 
 
 def pooled(sequences: SequenceSet, found: list[Candidate], keep: int, ctx: Context) -> Threading:

@@ -109,7 +109,7 @@ class ThreadGappedParams(Params):
     base: float = param(2.0, "gain for placing a residue at all", ge=0, le=100, source=OURS)
     structure: float = param(0.5, "gain or loss where given helices and turns of the path agree or not", ge=0, le=100)
     ideal_distance: float = param(3.7, "distance of consecutive Cα along the path", unit="Å", gt=0, le=10, source=OURS)
-    distance_weight: float = param(1.0, "cost of each Å that differs from it", ge=0, le=100, source=OURS)
+    distance_weight: float = param(1.0, "cost of each Å that differs from it", unit="1/Å", ge=0, le=100, source=OURS)
     gap_open: float = param(8.0, "cost of leaving out a residue between two others", ge=0, le=1000, source=OURS)
     gap_extend: float = param(2.0, "cost of each further one", ge=0, le=1000, source=OURS)
     end_gap: float = param(2.0, "cost of each residue left out at the ends", ge=0, le=1000, source=OURS)

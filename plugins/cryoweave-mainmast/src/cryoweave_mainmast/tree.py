@@ -8,6 +8,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import connected_components, local_spanning_edges, minimum_spanning_tree, tabu_trees
 from cryoweave.kernels.peaks import kernel_density
+from cryoweave_mainmast.contrast import require_contrast
 from cryoweave_mainmast.stages import TraceParams
 
 SAMPLES = 9
@@ -21,6 +22,7 @@ def trace(density: DensityMap, points: PointCloud, params: TraceParams, ctx: Con
     """
     kept, edges = largest_component(points)
     xyz = points.xyz[kept]
+    require_contrast(density, xyz, "points")
     lengths = np.linalg.norm(xyz[edges[:, 0]] - xyz[edges[:, 1]], axis=1)
     tree = minimum_spanning_tree(len(xyz), edges, lengths)
     local = local_spanning_edges(xyz, edges, lengths, params.rlocal)
