@@ -113,7 +113,7 @@ class ThreadGappedParams(Params):
     gap_open: float = param(8.0, "cost of leaving out a residue between two others", ge=0, le=1000, source=OURS)
     gap_extend: float = param(2.0, "cost of each further one", ge=0, le=1000, source=OURS)
     end_gap: float = param(2.0, "cost of each residue left out at the ends", ge=0, le=1000, source=OURS)
-    max_skip: int = param(9, "most path nodes (0.8 Å apart) from one residue to the next; 0: any", ge=0, le=100_000)
+    max_skip: int = param(9, "most path nodes from one residue to the next; 0: any", ge=0, le=100_000)
     pool: int = param(20, "threadings to keep, best first", ge=1, le=10_000)
 
 
