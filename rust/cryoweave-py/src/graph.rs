@@ -175,7 +175,18 @@ pub fn order_segments<'py>(
 ) -> PyResult<Vec<(f64, Column<'py, u32>)>> {
     let (join, skip) = (column(&join), column(&skip));
     let (restarts, steps, hot, cold, seed) = settings;
-    let search = Annealing { restarts, steps, hot, cold, seed };
-    let found = enter_reporting(py, progress, |control| graph::order_segments(&join, &skip, search, control))?;
-    Ok(found.into_iter().map(|order| (order.cost, order.entries.into_pyarray(py))).collect())
+    let search = Annealing {
+        restarts,
+        steps,
+        hot,
+        cold,
+        seed,
+    };
+    let found = enter_reporting(py, progress, |control| {
+        graph::order_segments(&join, &skip, search, control)
+    })?;
+    Ok(found
+        .into_iter()
+        .map(|order| (order.cost, order.entries.into_pyarray(py)))
+        .collect())
 }
