@@ -1,0 +1,62 @@
+"""Models from threadings."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryoweave import run_stage
+from cryoweave.data import Sequence, SequenceSet, Threading
+from cryoweave_basics.build import chain_ids
+
+
+def test_the_best_candidate_is_built_in_the_order_of_the_sequence():
+    sequences = SequenceSet((Sequence("a", "ACDEF", copies=2), Sequence("long name", "GXW")))
+    order = [(2, 1), (0, 4), (1, 0), (0, 2), (2, 0), (0, 3)]
+    worse = [(0, 0)]
+    rows = order + worse
+    threading = Threading(
+        sequences=sequences,
+        candidate=[0] * len(order) + [1],
+        chain=[c for c, _ in rows],
+        residue=[r for _, r in rows],
+        xyz=np.array([[10 * c + r, 0, 0] for c, r in rows], float),
+        confidence=np.linspace(0.1, 0.7, len(rows)),
+        score=[2.0, 1.0],
+        origin=("one", "two"),
+    )
+    model = run_stage("build.calpha", threading=threading)
+    assert list(zip(model.chain.tolist(), model.residue_number.tolist(), model.residue_name.tolist(), strict=True)) == [
+        ("a", 3, "ASP"), ("a", 4, "GLU"), ("a", 5, "PHE"), ("A", 1, "ALA"), ("B", 1, "GLY"), ("B", 2, "UNK"),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(model.xyz[:, 0], [2, 3, 4, 10, 20, 21])
+    np.testing.assert_allclose(model.b_factor, [40, 60, 20, 30, 50, 10], rtol=1e-5)
+    assert set(model.atom_name.tolist()) == {"CA"}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["A", "B"], ["A", "B"]),
+        (["A", "A", "A"], ["A", "B", "C"]),
+        (["too-long", "A"], ["B", "A"]),
+        (["A", "A", "B"], ["A", "C", "B"]),
+        (["7", "chain", "x y", ""], ["7", "A", "B", "C"]),
+        ([], []),
+    ],
+)
+def test_chains_are_named_like_their_sequences_where_that_is_an_id(names, expected):
+    assert chain_ids(names) == expected
+
+
+@given(st.lists(st.text("AB1 é", max_size=5), max_size=60))
+def test_ids_are_unique_and_fit_a_file(names):
+    ids = chain_ids(names)
+    assert len(set(ids)) == len(names) == len(ids)
+    assert all(1 <= len(i) <= 4 and i.isalnum() for i in ids)
+
+
+def test_six_hundred_chains_have_ids():
+    ids = chain_ids(["copy of something"] * 600)
+    assert ids[25:28] == ["Z", "AA", "AB"]
+    assert len(set(ids)) == 600

@@ -1,0 +1,76 @@
+"""Density at the atoms, and Cα geometry."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+
+from cryoweave import run_stage
+from cryoweave.data import DensityMap
+from cryoweave.testing import ideal_model, simulated_map
+
+MODEL = ideal_model("H" * 12 + "CCC" + "E" * 9)
+DENSITY = simulated_map(MODEL, resolution=3.0, noise=0.05)
+
+
+def scores(model, density=DENSITY):
+    return run_stage("compare.density", model=model, density=density)
+
+
+def test_density_equals_a_twin():
+    trace = MODEL.trace_atoms()
+    slow = map_coordinates(DENSITY.values.astype(float), DENSITY.frame.to_zyx(trace.xyz).T, order=1)
+    found = scores(MODEL)
+    np.testing.assert_allclose(found.residues["density"], slow, rtol=1e-5)
+    sigma = (slow.mean() - DENSITY.values.mean(dtype=float)) / DENSITY.values.std(dtype=float)
+    assert found.whole["density_sigma"] == pytest.approx(sigma, rel=1e-5)
+    np.testing.assert_array_equal(found.residue_number, trace.residue_number)
+
+
+def test_an_ideal_chain_is_one_fragment_of_good_bonds():
+    whole = scores(MODEL).whole
+    assert (whole["calpha_bonds"], whole["residues"], whole["fragments"]) == (1.0, 24, 1)
+
+
+def test_gaps_and_stretched_bonds_break_the_chain():
+    trace = MODEL.trace_atoms()
+    gap = trace.select(np.arange(24) != 10)
+    assert scores(gap).whole["fragments"] == 2
+    assert scores(gap).whole["calpha_bonds"] == 1.0
+    xyz = trace.xyz.copy()
+    xyz[12:] += [0, 0, 60.0]
+    stretched = scores(replace(trace, xyz=xyz)).whole
+    assert stretched["fragments"] == 2
+    assert stretched["calpha_bonds"] == pytest.approx(22 / 23)
+
+
+def test_too_short_a_bond_is_bad_but_joined():
+    trace = MODEL.trace_atoms()
+    xyz = trace.xyz.copy()
+    xyz[0] = xyz[1] + 0.5
+    close = scores(replace(trace, xyz=xyz)).whole
+    assert close["calpha_bonds"] == pytest.approx(22 / 23)
+    assert close["fragments"] == 1
+
+
+def test_chains_are_never_bonded_to_each_other():
+    trace = MODEL.trace_atoms()
+    two = replace(trace, chain=np.repeat(["A", "B"], 12))
+    assert scores(two).whole["fragments"] == 2
+
+
+def test_a_lone_residue_has_no_bonds():
+    assert np.isnan(scores(MODEL.trace_atoms().select(slice(3, 4))).whole["calpha_bonds"])
+
+
+def test_sigma_of_a_nearly_flat_map_is_a_number():
+    """Single precision finds no deviation in it."""
+    values = np.full(DENSITY.frame.shape_zyx, 1e4, np.float32)
+    values[0, 0, 0] = np.nextafter(np.float32(1e4), np.float32(2e4))
+    assert np.isfinite(scores(MODEL, DensityMap(values, DENSITY.frame)).whole["density_sigma"])
+
+
+def test_sigma_does_not_depend_on_the_maps_scale():
+    scaled = DensityMap(DENSITY.values * 7 + 3, DENSITY.frame)
+    assert scores(MODEL, scaled).whole["density_sigma"] == pytest.approx(scores(MODEL).whole["density_sigma"], rel=1e-4)
