@@ -102,6 +102,7 @@ def found_figures(
 def register_figures(ours: Model, native: Model, own: NDArray[np.intp]) -> dict[str, float]:
     """What depends on each residue's identity."""
     placed = np.flatnonzero(own >= 0)
+    placed = placed[np.argsort(own[placed])]  # the search for superpositions goes along the chain
     if not len(placed):
         return {"right_residue": 0.0, "tm_score": 0.0, "gdt_ts": 0.0}
     mine, theirs = ours.xyz[placed], native.xyz[own[placed]]
