@@ -29,6 +29,8 @@ TANGENT = 4.0
 """Å at a segment's end that give its direction."""
 LONG_EDGE = 1.2
 """Å; density between points farther apart than this was too weak to hold a point."""
+MOST_SEGMENTS = 250
+"""Noise makes thousands of short segments; beyond this many, those that cost least to leave out are left out."""
 SAMPLES = np.arange(1, 8) / 8
 
 
@@ -59,8 +61,9 @@ def segments_of(points: PointCloud, density: DensityMap, bandwidth: float, side_
     lengths = np.linalg.norm(points.xyz[points.edges[:, 0]] - points.xyz[points.edges[:, 1]], axis=1)
     tree = minimum_spanning_tree(len(points), points.edges, lengths)
     nodes = skeleton(len(points), points.edges[tree], lengths[tree], side_branch)
-    paths = [points.xyz[path] for path in nodes]
     skip = np.array([skip_cost(points, path) for path in nodes])
+    kept = np.sort(np.argsort(-skip, kind="stable")[:MOST_SEGMENTS])
+    paths, skip = [points.xyz[nodes[segment]] for segment in kept], skip[kept]
     ends = np.array([end for path in paths for end in (path[0], path[-1])]).reshape(-1, 3)
     outward = np.array([tangent(way) for path in paths for way in (path, path[::-1])]).reshape(-1, 3)
     gap = np.linalg.norm(ends[:, None] - ends[None], axis=2)
