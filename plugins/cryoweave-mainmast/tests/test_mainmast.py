@@ -70,7 +70,6 @@ class TestThread(StageContract):
 
 class TestThreadGapped(StageContract):
     stage_id = "mainmast.thread_gapped"
-    may_be_empty = ("density",)
 
     def inputs(self):
         traces = run_stage("mainmast.paths", density=DENSITY, sequences=SEQUENCES)

@@ -2,12 +2,28 @@
 
 from importlib.resources import files
 
+from pydantic import ValidationInfo, field_validator
+
 from cryoweave.data import DensityMap, PointCloud, SequenceSet, Threading, Traces
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 DOI = "10.1038/s41467-018-04053-7"
 PAPER = f"Terashi & Kihara 2018, doi {DOI}"
 CODE = "default of the published program"
+
+LISTS = {"volumes": (1.0, 10_000.0), "dkeep": (0.0, 50.0), "rlocal": (0.1, 100.0), "nround": (0, 1_000_000)}
+"""Bounds of the values in parameters that are lists, by the parameter's name."""
+
+
+def within(values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+    """The values of a parameter that is a list; ValueError if there is none or one is out of bounds."""
+    lowest, highest = LISTS[str(info.field_name)]
+    if not values:
+        raise ValueError("give at least one value")
+    for value in values:
+        if not lowest <= value <= highest:
+            raise ValueError(f"{value:g} is not between {lowest:g} and {highest:g}")
+    return values
 
 
 class TraceParams(Params):
@@ -76,6 +92,11 @@ class SweepParams(PointParams, ThreadParams):
     nround: tuple[int, ...] = param((500, 2500), "values of Nround to try", source=ADVICE)
     trajectories: int = param(10, "searches for each combination", ge=1, le=1000, source=CODE)
 
+    @field_validator("volumes", "dkeep", "rlocal", "nround")
+    @classmethod
+    def _within(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return within(values, info)
+
     def trace_params(self, dkeep: float, rlocal: float, nround: int) -> TraceParams:
         """The parameters of one trace of the grid."""
         return TraceParams(
@@ -97,6 +118,11 @@ class PathsParams(PointParams):
     )
     restarts: int = param(16, "searches for an order of the segments, for each contour", ge=1, le=10_000)
     orders: int = param(6, "best orders to keep for each contour", ge=1, le=1000)
+
+    @field_validator("volumes")
+    @classmethod
+    def _within(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return within(values, info)
 
 
 class ThreadGappedParams(Params):
