@@ -84,8 +84,8 @@ def path_feature(xyz: NDArray[np.float64], weight: NDArray[np.float32], params: 
 
 def z_score(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values less their mean over their standard deviation; zeros if all are equal."""
-    deviation = values.std()
-    return np.zeros_like(values) if deviation == 0 else (values - values.mean()) / deviation
+    alike = np.ptp(values) <= 1e-9 * np.abs(values).max()  # rounding gives equal values a deviation of their own
+    return np.zeros_like(values) if alike else (values - values.mean()) / values.std()
 
 
 def threadings(
