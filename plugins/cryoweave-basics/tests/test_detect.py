@@ -1,5 +1,7 @@
 """Points from density."""
 
+import logging
+
 import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter
@@ -105,3 +107,14 @@ def test_moving_the_map_moves_the_points():
     here, there = shifted(), shifted(moved)
     np.testing.assert_allclose(there.xyz, here.xyz + offset)
     np.testing.assert_array_equal(there.edges, here.edges)
+
+
+@pytest.mark.parametrize("stage", ["peaks.maxima", "peaks.meanshift"])
+def test_a_threshold_left_at_zero_is_told(stage, caplog):
+    with caplog.at_level(logging.WARNING, "cryoweave.stage"):
+        run_stage(stage, density=DENSITY, params={"threshold": 0.3 * float(DENSITY.values.max())})
+        assert not caplog.messages
+        run_stage(stage, density=DENSITY)
+    (message,) = caplog.messages
+    assert "threshold is 0" in message
+    assert "--set STEP.threshold" in message

@@ -6,6 +6,7 @@ from cryoweave.data import DensityMap, PointCloud
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import contact_edges
+from cryoweave.kernels.grid import statistics
 from cryoweave.kernels.peaks import local_maxima, mean_shift, merge_points
 from cryoweave_basics.contrast import require_contrast
 from cryoweave_basics.stages import MaximaParams, MeanShiftParams
@@ -14,6 +15,7 @@ from cryoweave_basics.stages import MaximaParams, MeanShiftParams
 def maxima(density: DensityMap, params: MaximaParams, ctx: Context) -> PointCloud:
     """Voxels above the threshold that exceed their 26 neighbours."""
     require_contrast(density)
+    warn_of_zero(density, params.threshold, ctx)
     zyx = local_maxima(density.values, params.threshold)
     if not len(zyx):
         raise empty(density, params.threshold)
@@ -24,6 +26,7 @@ def maxima(density: DensityMap, params: MaximaParams, ctx: Context) -> PointClou
 def mean_shifted(density: DensityMap, params: MeanShiftParams, ctx: Context) -> PointCloud:
     """Local dense points. Weight: kernel density at the point, scaled to 0..1 over all end points."""
     require_contrast(density)
+    warn_of_zero(density, params.threshold, ctx)
     voxel_zyx = np.array(density.frame.voxel_xyz[::-1])
     started, ended, theta = mean_shift(
         density.values,
@@ -44,6 +47,21 @@ def mean_shifted(density: DensityMap, params: MeanShiftParams, ctx: Context) -> 
     ctx.note("voxels above the threshold", len(started))
     ctx.note("points", len(survivors))
     return PointCloud(xyz=xyz[kept][survivors], weight=scaled[kept][survivors], edges=edges)
+
+
+def warn_of_zero(density: DensityMap, threshold: float, ctx: Context) -> None:
+    """Say so if the threshold was left at 0 and takes in more than twice the voxels above mean + 3 σ."""
+    stats = statistics(density.values)
+    strong = int(np.count_nonzero(density.values > stats.mean + 3 * stats.sd))
+    taken = int(np.count_nonzero(density.values > 0))
+    if threshold == 0 and taken > 2 * strong:
+        ctx.log.warning(
+            "threshold is 0, its default, and takes in %d voxels, where %d lie above mean + 3 σ (%.3g): set it "
+            "(--set STEP.threshold=NUMBER); `cryoweave check -v MAP -s FASTA` names a contour",
+            taken,
+            strong,
+            stats.mean + 3 * stats.sd,
+        )
 
 
 def empty(density: DensityMap, threshold: float) -> StageError:
