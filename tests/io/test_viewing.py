@@ -1,6 +1,11 @@
 """Scripts for viewers name their files relative to their own folder."""
 
+import bz2
+import gzip
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,19 +15,34 @@ from cryoweave.errors import InputError
 from cryoweave.io import write_chimerax, write_coot, write_defattr
 
 
-def test_chimerax_opens_what_lies_beside(tmp_path: Path) -> None:
+def test_chimerax_opens_what_lies_beside_and_the_map_last(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    attributes = {"DAQ (AA)": run / "daq.defattr"}
-    write_chimerax(run / "view.cxc", tmp_path / "my map.mrc", run / "model.cif", level=0.162, attributes=attributes)
+    attributes: dict[str, str | Path] = {"DAQ (AA)": run / "daq.defattr"}
+    write_chimerax(
+        run / "view.cxc",
+        tmp_path / "my map.mrc",
+        run / "model.cif",
+        reference_path=tmp_path / "known.pdb",
+        level=0.162,
+        attributes=attributes,
+    )
     lines = (run / "view.cxc").read_text().splitlines()
-    assert lines[:3] == [
-        'open "../my map.mrc"',
-        'open "model.cif"',
-        "volume #1 style surface level 0.162 transparency 0.6",
+    opened = [line for line in lines if line.startswith("open")]
+    assert opened == ['open "model.cif"', 'open "daq.defattr" models #1', 'open "../known.pdb"', 'open "../my map.mrc"']
+    assert lines[-1] == "volume #3 style surface level 0.162 transparency 0.6"
+    assert [line for line in lines if "color" in line] == [
+        "color byattribute bfactor #1 palette red:white:blue",
+        "# to see it: color byattribute r:daq__aa_ #1 palette red:white:blue",
+        "color #2 gray",
     ]
-    assert 'open "daq.defattr" models #2' in lines
-    assert "color byattribute r:daq__aa_ #2 palette red:white:blue" in lines
+
+
+def test_without_a_reference_the_map_is_the_second(tmp_path: Path) -> None:
+    write_chimerax(tmp_path / "view.cxc", tmp_path / "map.mrc", tmp_path / "model.cif", trace=True)
+    lines = (tmp_path / "view.cxc").read_text().splitlines()
+    assert lines[-1] == "volume #2 style surface transparency 0.6"
+    assert "hide #1 atoms" not in lines
 
 
 def test_attributes_of_residues(tmp_path: Path) -> None:
@@ -37,8 +57,28 @@ def test_attributes_of_residues(tmp_path: Path) -> None:
         write_defattr(tmp_path / "other.defattr", scores, "other")
 
 
-def test_a_coot_script_is_python(tmp_path: Path) -> None:
-    write_coot(tmp_path / "view_coot.py", tmp_path / "it's.mrc", tmp_path / "model.cif")
-    text = (tmp_path / "view_coot.py").read_text()
-    compile(text, "view_coot.py", "exec")
-    assert 'coot.handle_read_ccp4_map("it\'s.mrc", 0)' in text
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_the_coot_script_runs_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    for name in ("run", "maps", "elsewhere"):
+        (tmp_path / name).mkdir()
+    script, density = tmp_path / "run" / "view_coot.py", tmp_path / "maps" / "it's.map"
+    density.write_bytes(pack(b"voxels"))
+    write_coot(script, density, tmp_path / "run" / "model.cif", reference_path=tmp_path / "known.pdb", level=0.25)
+    said: list[tuple[object, ...]] = []
+    coot = ModuleType("coot")
+    vars(coot).update(
+        read_pdb=lambda path: said.append(("model", Path(path).resolve())),
+        handle_read_ccp4_map=lambda path, difference: said.append(("map", Path(path).read_bytes(), path)) or 7,
+        set_contour_level_absolute=lambda *given: said.append(("level", *given)),
+    )
+    monkeypatch.setitem(sys.modules, "coot", coot)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    exec(compile(script.read_text(), str(script), "exec"), {})
+    assert said[:2] == [("model", tmp_path / "run" / "model.cif"), ("model", tmp_path / "known.pdb")]
+    assert said[2][:2] == ("map", b"voxels")
+    assert said[3] == ("level", 7, 0.25)
+    assert density.exists()
+    left = Path(str(said[2][2]))
+    assert left.resolve() == density if pack is bytes else not left.exists()

@@ -7,7 +7,7 @@ from cryoweave import report
 def quick_report(monkeypatch):
     """A report that costs nothing; the real one is in the tests that start the program."""
 
-    def write(folder):
+    def write(folder, run=None):
         assert (folder / "record.json").is_file()
         (folder / "report.html").write_text("<html></html>")
         return folder / "report.html"

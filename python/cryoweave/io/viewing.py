@@ -17,8 +17,10 @@ def write_chimerax(
     map_path: str | Path,
     model_path: str | Path,
     *,
+    reference_path: str | Path | None = None,
     level: float | None = None,
     attributes: dict[str, str | Path] | None = None,
+    trace: bool = False,
 ) -> None:
     """Write a ChimeraX command file (``.cxc``); paths in it are relative to its folder.
 
@@ -26,27 +28,32 @@ def write_chimerax(
     ----------
     path
         The command file.
-    map_path, model_path
-        What it opens, as models 1 and 2.
+    map_path, model_path, reference_path
+        What it opens: the model as #1, coloured by B factor, the reference in grey if there is one, and the map last,
+        because ChimeraX stops at a file that is gone.
     level
         Contour level of the map in its own units; ChimeraX chooses one if there is none.
     attributes
-        ``.defattr`` file of each residue attribute; the model is coloured by the first.
+        ``.defattr`` file of each residue attribute; how to colour by it stands in a comment.
+    trace
+        Whether the model has one atom a residue: its atoms stay visible.
     """
     path = Path(path)
-    contour = "" if level is None else f" level {level:.6g}"
     lines = [
-        f'open "{_relative(map_path, path)}"',
         f'open "{_relative(model_path, path)}"',
-        f"volume #1 style surface{contour} transparency 0.6",
-        "hide #2 atoms",
-        "cartoon #2",
+        "style #1 ball" if trace else "hide #1 atoms",
+        "cartoon #1",
+        f"color byattribute bfactor #1 palette {_COLOURS}",
     ]
-    for file in (attributes or {}).values():
-        lines.append(f'open "{_relative(file, path)}" models #2')
-    for name in list(attributes or {})[:1]:
-        lines.append(f"color byattribute r:{attribute_name(name)} #2 palette {_COLOURS}")
-    _write(path, [*lines, "view"])
+    for name, file in (attributes or {}).items():
+        lines.append(f'open "{_relative(file, path)}" models #1')
+        lines.append(f"# to see it: color byattribute r:{attribute_name(name)} #1 palette {_COLOURS}")
+    if reference_path is not None:
+        lines += [f'open "{_relative(reference_path, path)}"', "hide #2 atoms", "cartoon #2", "color #2 gray"]
+    number = 2 if reference_path is None else 3
+    contour = "" if level is None else f" level {level:.6g}"
+    lines += ["view", f'open "{_relative(map_path, path)}"']
+    _write(path, [*lines, f"volume #{number} style surface{contour} transparency 0.6"])
 
 
 def attribute_name(metric: str) -> str:
@@ -73,19 +80,67 @@ def write_defattr(path: str | Path, scores: ScoreTable, metric: str) -> None:
     _write(Path(path), lines)
 
 
-def write_coot(path: str | Path, map_path: str | Path, model_path: str | Path) -> None:
-    """Write a Coot script (Python); start Coot in the script's folder, for its paths are relative to it."""
+_COOT = '''\
+# -*- coding: utf-8 -*-
+# coot --script view_coot.py, from any folder
+import bz2
+import gzip
+import os
+import shutil
+import sys
+import tempfile
+
+import coot
+
+here = os.path.dirname(os.path.abspath(sys._getframe().f_code.co_filename))
+
+
+def read_map(path):
+    """Coot reads no compressed maps: unpack such a one into a folder that is removed again."""
+    with open(path, "rb") as stream:
+        start = stream.read(2)
+    unpack = {b"\\x1f\\x8b": gzip.open, b"BZ": bz2.BZ2File}.get(start)
+    if unpack is None:
+        return coot.handle_read_ccp4_map(path, 0)
+    folder = tempfile.mkdtemp()
+    try:
+        plain = os.path.join(folder, "map.mrc")
+        with unpack(path, "rb") as packed, open(plain, "wb") as stream:
+            shutil.copyfileobj(packed, stream)
+        return coot.handle_read_ccp4_map(plain, 0)
+    finally:
+        shutil.rmtree(folder)
+
+
+'''
+
+
+def write_coot(
+    path: str | Path,
+    map_path: str | Path,
+    model_path: str | Path,
+    *,
+    reference_path: str | Path | None = None,
+    level: float | None = None,
+) -> None:
+    """Write a Coot script (Python); its paths are relative to its own folder, wherever Coot is started.
+
+    Parameters
+    ----------
+    path
+        The script.
+    map_path, model_path, reference_path
+        What it opens; the map may be compressed.
+    level
+        Contour level of the map in its own units; Coot chooses one if there is none.
+    """
     path = Path(path)
-    _write(
-        path,
-        [
-            "# coot --script " + path.name,
-            "import coot",
-            "",
-            f"coot.read_pdb({_relative(model_path, path)!r})",
-            f"coot.handle_read_ccp4_map({_relative(map_path, path)!r}, 0)",
-        ],
-    )
+    models = [model_path] if reference_path is None else [model_path, reference_path]
+    lines = [f"coot.read_pdb(os.path.join(here, {_relative(model, path)!r}))" for model in models]
+    lines.append(f"density = read_map(os.path.join(here, {_relative(map_path, path)!r}))")
+    if level is not None:
+        lines.append(f"coot.set_contour_level_absolute(density, {level:.6g})")
+    _write(path, [*_COOT.splitlines(), *lines])
 
 
 def _relative(target: str | Path, script: Path) -> str:

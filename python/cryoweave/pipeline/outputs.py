@@ -32,11 +32,10 @@ def write_outputs(
     model: Model | None,
     scores: ScoreTable | None,
     *,
-    map_path: Path | None,
     sequences: SequenceSet | None,
     dois: Mapping[str, str],
 ) -> dict[str, str]:
-    """Write all that there is.
+    """Write model, scores and citations, as far as there are any.
 
     Parameters
     ----------
@@ -44,8 +43,6 @@ def write_outputs(
         The run folder.
     model, scores
         Result of the run, if it has one.
-    map_path
-        The map, for the viewers' scripts.
     sequences
         The sequences of the run, which the model's file names.
     dois
@@ -57,7 +54,6 @@ def write_outputs(
     """
     from cryoweave.io.model_writing import write_model
     from cryoweave.io.scores import write_scores
-    from cryoweave.io.viewing import write_chimerax, write_coot
 
     outputs: dict[str, str] = {}
     if model is not None:
@@ -66,14 +62,49 @@ def write_outputs(
     if scores is not None:
         write_scores(folder, scores)
         outputs |= {"scores": SCORES, "scores_table": SCORES_TABLE}
-    if model is not None and map_path is not None:
-        write_chimerax(folder / CHIMERAX, map_path, folder / MODEL, attributes=_attributes(folder, scores))
-        write_coot(folder / COOT, map_path, folder / MODEL)
-        outputs |= {"chimerax": CHIMERAX, "coot": COOT}
     if dois:
         (folder / CITATIONS).write_text(bibtex(dois), encoding="utf-8")
         outputs["citations"] = CITATIONS
     return outputs
+
+
+def write_scripts(
+    folder: Path,
+    model: Model,
+    scores: ScoreTable | None,
+    *,
+    map_path: Path,
+    reference_path: Path | None,
+    level: float | None,
+) -> dict[str, str]:
+    """Write the scripts that open the model in its map, coloured by its scores.
+
+    Parameters
+    ----------
+    folder, model, scores
+        The run folder, and what `write_outputs` wrote there.
+    map_path, reference_path
+        What they open besides.
+    level
+        Contour of the map.
+
+    Returns
+    -------
+    Name in the folder of each file by what it is.
+    """
+    from cryoweave.io.viewing import write_chimerax, write_coot
+
+    write_chimerax(
+        folder / CHIMERAX,
+        map_path,
+        folder / MODEL,
+        reference_path=reference_path,
+        level=level,
+        attributes=_attributes(folder, scores),
+        trace=len(model.trace_atoms()) == len(model),
+    )
+    write_coot(folder / COOT, map_path, folder / MODEL, reference_path=reference_path, level=level)
+    return {"chimerax": CHIMERAX, "coot": COOT}
 
 
 def _attributes(folder: Path, scores: ScoreTable | None) -> dict[str, str | Path]:

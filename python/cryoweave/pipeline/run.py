@@ -21,7 +21,7 @@ from cryoweave.pipeline.execute import call, choose_device, choose_threads, fact
 from cryoweave.pipeline.inputs import RunInput, load_inputs
 from cryoweave.pipeline.lock import LOCK, locked
 from cryoweave.pipeline.measure import measured
-from cryoweave.pipeline.outputs import REPORT, merge_scores, remove_outputs, write_outputs
+from cryoweave.pipeline.outputs import REPORT, merge_scores, remove_outputs, write_outputs, write_scripts
 from cryoweave.pipeline.plan import describe, prepare, why_forced
 from cryoweave.pipeline.record import Record, check_folder, new_entries, remove_stale_stages, write_run_toml
 from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select
@@ -299,20 +299,30 @@ class _Run:
             del self.values[source]
 
     def _finish(self) -> RunResult:
-        from cryoweave.report import write_report
+        from cryoweave.report import read_run, write_report
 
         scores = merge_scores(self.tables)
-        density, sequences = self.inputs.get("density"), self.inputs.get("sequences")
+        sequences = self.inputs.get("sequences")
         outputs = write_outputs(
             self.folder,
             self.model,
             scores,
-            map_path=density.paths[0] if density else None,
             sequences=sequences.value if sequences else None,
             dois=_dois(self.wired),
         )
         self.record.write(state="done", outputs=outputs)
-        write_report(self.folder)
+        shown = read_run(self.folder)
+        density, reference = self.inputs.get("density"), self.inputs.get("reference")
+        if self.model is not None and density is not None:
+            outputs |= write_scripts(
+                self.folder,
+                self.model,
+                scores,
+                map_path=density.paths[0],
+                reference_path=reference.paths[0] if reference else None,
+                level=shown.contour if shown.density is not None else None,
+            )
+        write_report(self.folder, shown)
         self.record.write(outputs={**outputs, "report": REPORT})
         return RunResult(self.folder, self.record.entries, self.model, scores)
 

@@ -21,7 +21,7 @@ FILE = "report.html"
 _TAKEN = ("seconds", "cpu_seconds", "peak_mb")
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, run: RunFolder | None = None) -> Path:
     """Write ``report.html`` into a run folder: one file that needs no network.
 
     Parameters
@@ -29,6 +29,8 @@ def write_report(folder: Path) -> Path:
     folder
         Run folder, also of a run that failed. Read besides it: the map, the reference and the sequences that its
         record names.
+    run
+        What `read_run` made of it, if that was done already.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def write_report(folder: Path) -> Path:
         If it is no run folder, or it cannot be written.
     """
     folder = Path(folder)
-    text = render(read_run(folder))
+    text = render(run or read_run(folder))
     with atomic_file(folder / FILE) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return folder / FILE
