@@ -1,5 +1,6 @@
 """``check``: what it says of inputs whose faults are known."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -128,6 +129,7 @@ def test_nucleotides_in_a_proteins_file(cli, files):
     found = findings(result)["sequences"]
     assert "looks like nucleotides" in found["message"]
     assert "-rf" in found["hint"]
+    assert [entry["level"] for entry in result.json() if entry["topic"] == "sequences"] == ["fail"], "no ok beside it"
     assert cli("check", "-v", files / "map.mrc", "-rf", files / "chain.fasta", "--json").code == 0
 
 
@@ -172,6 +174,23 @@ def test_more_molecules_than_map(cli, files):
     found = findings(result)["contour"]
     assert found["level"] == "warn"
     assert "does the map show all" in found["hint"]
+
+
+def test_a_tight_mask_is_no_fault(cli, files):
+    values = simulated_map(MODEL, resolution=4.0, noise=0.03, seed=1).values
+    needed = round(len(LETTERS) * RESIDUE_VOLUME["protein"])  # voxels of 1 Å³
+    for share, level in ((0.8, "ok"), (0.3, "warn")):
+        lowest = np.sort(values, axis=None)[-round(share * needed)]
+        masked = np.where(values >= lowest, values, 0)
+        write_map(files / "masked.mrc", DensityMap(masked, Frame(values.shape, (1, 1, 1))))
+        result = cli("check", "-v", files / "masked.mrc", "-s", files / "chain.fasta", "--json")
+        assert findings(result)["contour"]["level"] == level
+
+
+def test_no_time_is_promised(cli, files):
+    cost = findings(cli("check", "-v", files / "map.mrc", "-s", files / "chain.fasta", "--json"))["cost"]
+    assert "MB" in cost["message"]
+    assert not re.search(r"\d s\b|µs|seconds", cost["message"] + str(cost["values"]))
 
 
 PAIRS = [

@@ -1,6 +1,5 @@
 """``cryoweave check``: look at the inputs before an hour is spent."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,10 +27,9 @@ def check(
         Path | None, typer.Option("--reference", "-r", help="The deposited model; used if no --model is given.")
     ] = None,
     contour: Annotated[float | None, typer.Option("--contour", help="The contour that you mean to use.")] = None,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="For the estimate of time; 0: all cores.")] = 0,
     as_json: console.Json = False,
 ) -> None:
-    """Check map, sequences and model: contour, hand, origin, alphabet, size, memory, time. Exit 1 if one fails."""
+    """Check map, sequences and model: contour, hand, origin, alphabet, size, memory. Exit 1 if one fails."""
     from cryoweave.io.maps import read_map
     from cryoweave.io.models import read_model
     from cryoweave.pipeline.preflight import Inputs, Level, attempt, check_header, check_inputs
@@ -44,8 +42,7 @@ def check(
     path = model or reference
     built = attempt("model", lambda: read_model(path), findings) if path else None
     if density is not None:
-        cores = threads or os.cpu_count() or 1
-        findings += check_inputs(Inputs(density, sequences, built, contour, cores))
+        findings += check_inputs(Inputs(density, sequences, built, contour))
     if as_json:
         console.data_json(findings)
     else:

@@ -24,12 +24,15 @@ BUILDING_VOXEL = (0.5, 1.5)
 CONTROL_SHIFT = 8.0
 """Å; a model that does sit in its density leaves it when shifted so far."""
 
-SHIFT_SECONDS = 3.5e-6
-"""CPU seconds of mean shift for one voxel above the contour: 3.2 to 3.6 µs measured on Zen 4 cores with a kernel of
-2 Å on maps of 1.1 to 1.3 Å voxels, 4,000 to 60,000 voxels above the contour."""
-
 SHIFT_BYTES = 160
-"""Bytes that mean shift takes for each voxel above the contour (measured likewise)."""
+"""Bytes that mean shift takes for each voxel above the contour, measured on maps of 1.1 to 1.3 Å voxels."""
+
+MASKED = 0.2
+"""Share of voxels that are exactly 0 from which a map counts as masked."""
+
+TIGHT = 0.5
+"""A mask may leave as little as this share of what the molecules need above 0 and still be right: it follows the
+visible density, and volumes by mass reckon with all atoms."""
 
 
 class Level(StrEnum):
@@ -70,7 +73,6 @@ class Inputs:
     sequences: SequenceSet | None = None
     model: Model | None = None
     contour: float | None = None
-    threads: int = 1
 
 
 Value = TypeVar("Value")
@@ -154,7 +156,7 @@ def check_mask(density: DensityMap, stats: Statistics) -> Finding:
     """Whether someone has set the solvent to zero."""
     share = 1 - stats.nonzero / density.values.size
     values = {"zero_fraction": share}
-    if share < 0.2:
+    if share < MASKED:
         return Finding("mask", Level.OK, f"{share:.0%} of the voxels are exactly 0: not masked", values=values)
     message = f"{share:.0%} of the voxels are exactly 0: the map is masked, so every method looks better than it is"
     return Finding("mask", Level.WARN, message, "use the unmasked map to judge a method", values)
@@ -174,18 +176,22 @@ def check_contrast(density: DensityMap, stats: Statistics) -> Finding:
 
 def check_alphabet(sequences: SequenceSet) -> Iterator[Finding]:
     """Whether a protein's file holds nucleotides, or nothing that can be placed."""
+    sound = True
     for sequence in sequences:
         letters = set(sequence.letters)
         if sequence.molecule == "protein" and len(sequence) >= 12 and letters <= set("ACGTUN"):
+            sound = False
             message = f"{sequence.name} was given as a protein but looks like nucleotides: {sequence.letters[:12]}…"
             yield Finding("sequences", Level.FAIL, message, "give it with -rf (RNA) or -df (DNA)")
         unknown = sequence.letters.count("X" if sequence.molecule == "protein" else "N") / len(sequence)
         if unknown > 0.2:
+            sound = False
             message = f"{unknown:.0%} of {sequence.name} are unknown residues, which cannot be told apart"
             yield Finding("sequences", Level.WARN, message, "give the true sequence if it is known")
-    count = sum(sequence.copies for sequence in sequences)
-    message = f"{count} chains, {sequences.residues} residues"
-    yield Finding("sequences", Level.OK, message, values={"chains": count, "residues": sequences.residues})
+    if sound:
+        count = sum(sequence.copies for sequence in sequences)
+        message = f"{count} chain{'s' * (count != 1)}, {sequences.residues} residues"
+        yield Finding("sequences", Level.OK, message, values={"chains": count, "residues": sequences.residues})
 
 
 def volume_needed(inputs: Inputs) -> float:
@@ -212,7 +218,7 @@ def check_contour(inputs: Inputs, stats: Statistics) -> tuple[float, Finding]:
     positive = int(np.count_nonzero(density.values > 0))
     if voxels > positive:
         contour = given if given is not None else stats.mean + 3 * stats.sd
-        return contour, _too_small(density, positive, needed)
+        return contour, _too_small(density, positive, needed, stats)
     suggested = volume_threshold(density.values, voxels)
     values = {"suggested": suggested, "needed_volume": needed}
     if given is None and suggested < stats.mean + 0.5 * stats.sd:
@@ -225,11 +231,17 @@ def check_contour(inputs: Inputs, stats: Statistics) -> tuple[float, Finding]:
     return given, _given_contour(density, given, suggested, needed)
 
 
-def _too_small(density: DensityMap, positive: int, needed: float) -> Finding:
+def _too_small(density: DensityMap, positive: int, needed: float, stats: Statistics) -> Finding:
     there, box = (n * density.frame.voxel_volume for n in (positive, density.values.size))
+    values = {"needed_volume": needed, "positive_volume": there, "box_volume": box}
+    masked = stats.nonzero < (1 - MASKED) * density.values.size
+    if masked and there >= TIGHT * needed:
+        message = (
+            f"the mask leaves {there:.0f} Å³ above 0, {there / needed:.0%} of what the molecules fill: a tight one"
+        )
+        return Finding("contour", Level.OK, message, values=values)
     message = f"the molecules need {needed:.0f} Å³, but only {there:.0f} Å³ of the map are above 0"
     hint = "does the map show all of them? Is the voxel size right?"
-    values = {"needed_volume": needed, "positive_volume": there, "box_volume": box}
     return Finding("contour", Level.FAIL if needed > 2 * box else Level.WARN, message, hint, values)
 
 
@@ -327,17 +339,12 @@ def mirror_images(density: DensityMap, xyz: NDArray[np.float64]) -> Iterator[NDA
 
 
 def check_cost(inputs: Inputs, contour: float) -> Finding:
-    """Memory and time of detection, from the voxels above the contour."""
+    """Memory of detection, from the voxels above the contour."""
     density = inputs.density
     above = int(np.count_nonzero(density.values > contour))
     megabytes = (2 * density.values.nbytes + SHIFT_BYTES * above) / 1e6
-    seconds = SHIFT_SECONDS * above / inputs.threads
-    values = {"voxels_above": above, "megabytes": megabytes, "seconds": seconds, "contour": contour}
-    message = (
-        f"{above} voxels above {contour:.4g}: mean shift takes about {seconds:.2g} s on {inputs.threads} threads "
-        f"({SHIFT_SECONDS * 1e6:g} µs a voxel, measured on Zen 4 cores) and {megabytes:.0f} MB (the map twice, and "
-        f"{SHIFT_BYTES} bytes a voxel); tracing and threading come on top"
-    )
+    values = {"voxels_above": above, "megabytes": megabytes, "contour": contour}
+    message = f"{above} voxels above {contour:.4g}: finding points in them takes about {megabytes:.0f} MB"
     free = _free_megabytes()
     if free is not None and megabytes > free:
         message = f"{megabytes:.0f} MB are needed, {free:.0f} MB are free; {message}"
