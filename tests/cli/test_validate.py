@@ -71,6 +71,23 @@ def test_a_validator_that_fails_leaves_the_others(cli, plugins, files, monkeypat
     assert "gap" in result.out
 
 
+def test_a_runs_folder_stands_for_its_model(cli, plugins, files):
+    (files / "out").mkdir()
+    write_model(files / "out" / "model.cif", MODEL)
+    result = cli("validate", files / "out", "-r", files / "model.pdb")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[0].split()[1] == "out"
+    empty = cli("validate", files, "-r", files / "model.pdb")
+    assert empty.code == 1
+    assert f"the folder {files} holds no model.cif" in empty.err
+
+
+def test_a_map_instead_of_a_model_is_told_as_such(cli, plugins, files):
+    result = cli("validate", files / "map.mrc", "-r", files / "model.pdb")
+    assert result.code == 1
+    assert f"error: {files / 'map.mrc'} is a density map, not a model\nhint: give the map with -v" in result.err
+
+
 def test_nothing_to_validate_with(cli, plugins, files):
     result = cli("validate", files / "model.pdb")
     assert (result.code, result.out) == (1, "")

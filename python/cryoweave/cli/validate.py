@@ -9,12 +9,14 @@ from cryoweave.cli import console
 from cryoweave.errors import InputError, StageError, UsageError
 
 if TYPE_CHECKING:
-    from cryoweave.data import ScoreTable
+    from cryoweave.data import Model, ScoreTable
     from cryoweave.pipeline.validation import Validation
 
 
 def validate(
-    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Models (mmCIF or PDB).")],
+    models: Annotated[
+        list[Path], typer.Argument(metavar="MODEL...", help="Models (mmCIF or PDB), or folders of runs.")
+    ],
     map_file: Annotated[
         Path | None, typer.Option("--map", "-v", metavar="MAP", help="The density map that they should explain.")
     ] = None,
@@ -35,12 +37,13 @@ def validate(
     from cryoweave.pipeline.validation import validate as run
 
     names = _names(models)
+    read = {path: _read(path) for path in models}
     inputs: dict[str, Any] = {
         "density": read_map(map_file) if map_file else None,
         "reference": read_model(reference) if reference else None,
         "sequences": read_sequences(sequence) if sequence else None,
     }
-    results = {name: run(read_model(path), **inputs, threads=threads) for name, path in zip(names, models, strict=True)}
+    results = {name: run(read[path], **inputs, threads=threads) for name, path in zip(names, models, strict=True)}
     _complain(results)
     if all(result.scores is None for result in results.values()):
         raise StageError(
@@ -57,9 +60,30 @@ def validate(
         raise typer.Exit(failed[0].exit_code)
 
 
+def _read(path: Path) -> "Model":
+    """The model in a file or in the folder of a run."""
+    from cryoweave.io.maps import inspect_map
+    from cryoweave.io.models import read_model
+
+    if path.is_dir():
+        if not (path / "model.cif").is_file():
+            raise InputError(
+                f"the folder {path} holds no model.cif", "give the path of a model, or the folder of a run"
+            )
+        path = path / "model.cif"
+    try:
+        return read_model(path)
+    except InputError as error:
+        try:
+            inspect_map(path)
+        except InputError:
+            raise error from None
+        raise InputError(f"{path} is a density map, not a model", "give the map with -v, and a model besides") from None
+
+
 def _names(models: list[Path]) -> list[str]:
     """What each model is called: its file's name, or its path where two files have one name."""
-    names = [path.name for path in models]
+    names = [path.name or str(path) for path in models]
     if len(set(names)) < len(names):
         names = [str(path) for path in models]
     if len(set(names)) < len(names):
