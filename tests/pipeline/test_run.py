@@ -13,6 +13,7 @@ from cryoweave.host import Stage, hookimpl
 from cryoweave.io.maps import read_map
 from cryoweave.io.models import read_model
 from cryoweave.io.sequences import read_sequences
+from cryoweave.pipeline import execute
 from cryoweave.pipeline.chain import parse_chain
 from cryoweave.pipeline.plan import plan
 from cryoweave.pipeline.run import default_folder, run
@@ -312,6 +313,7 @@ def test_a_folder_that_is_no_run_is_left_alone(go, files, toys):
         ({"settings": ["points.x=1"]}, UsageError),
         ({"until": "x"}, UsageError),
         ({"device": "gpu"}, UsageError),
+        ({"device": "99"}, UsageError),
         ({"threads": -1}, UsageError),
         ({"sequences": None}, UsageError),
         ({"secondary_structure": "x.ss2", "sequences": None, "recipe": parse_chain("toy.points")}, UsageError),
@@ -383,6 +385,19 @@ def test_a_plan_writes_nothing_and_says_why(go, files, calls):
     assert list(told(until="points")) == ["points"]
     assert {path: path.stat().st_mtime_ns for path in files.rglob("*")} == before
     assert calls() == []
+
+
+def test_an_accelerator_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "DEVICES", tmp_path)
+    (tmp_path / "nvidiactl").touch()
+    with pytest.raises(UsageError, match="there is no accelerator 7: none was found") as error:
+        execute.choose_device("7")
+    assert error.value.hint == "give auto or cpu"
+    (tmp_path / "nvidia3").touch()
+    assert execute.choose_device("0")[0] == "0"
+    with pytest.raises(UsageError, match="there is no accelerator 1: there is one, 0") as error:
+        execute.choose_device("1")
+    assert error.value.hint == "give auto or cpu, or 0"
 
 
 def test_one_stage_on_values(toys, files):

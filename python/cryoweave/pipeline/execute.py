@@ -15,6 +15,8 @@ from cryoweave.host.records import Stage, Step
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.settings import check_params
 
+DEVICES = Path("/dev")
+
 
 def choose_threads(threads: int) -> int:
     """Let kernels use so many threads, 0 for one per core; how many that are."""
@@ -32,9 +34,18 @@ def choose_device(device: str) -> tuple[str, str]:
         return "cpu", "auto takes the CPU, where all kernels run"
     if device == "cpu":
         return device, "as asked for"
-    if device.isdecimal():
-        return device, "as asked for; stages that have no code for it compute on the CPU"
-    raise UsageError(f"there is no device {device!r}", "give auto, cpu, or the number of an accelerator, e.g. 0")
+    if not device.isdecimal():
+        raise UsageError(f"there is no device {device!r}", "give auto, cpu, or the number of an accelerator, e.g. 0")
+    there = accelerators()
+    if int(device) >= there:
+        found = f"there are {there} of them, from 0" if there > 1 else "there is one, 0" if there else "none was found"
+        raise UsageError(f"there is no accelerator {device}: {found}", "give auto or cpu" + ", or 0" * (there > 0))
+    return device, "as asked for; stages that have no code for it compute on the CPU"
+
+
+def accelerators() -> int:
+    """How many NVIDIA accelerators the system shows; those of other makers no stage can use yet."""
+    return sum(path.name.removeprefix("nvidia").isdecimal() for path in DEVICES.glob("nvidia*"))
 
 
 def call(stage: Stage, package: str, inputs: Mapping[str, Any], params: Params, ctx: Context) -> Any:
