@@ -47,14 +47,31 @@ def test_what_is_no_chain_is_said_with_an_example(text):
     assert "\n" not in str(error.value)
 
 
-def test_settings_are_toml():
-    assert parse_settings(["a.x=1", "a.x=2.5", "b.c.y=[1]", "b.z=slow"]) == {"a.x": 2.5, "b.c.y": [1], "b.z": "slow"}
+def test_settings_are_toml(toys):
+    texts = ["a.x=1", "a.x=2.5", "b.c.y=[1]", "b.z=slow"]
+    assert parse_settings(texts, toys.RECIPE) == {"a.x": 2.5, "b.c.y": [1], "b.z": "slow"}
 
 
 @pytest.mark.parametrize("text", ["x=1", "a.x", "=1", ".=1"])
-def test_a_setting_without_step_or_value_is_refused(text):
+def test_a_setting_without_step_or_value_is_refused(toys, text):
     with pytest.raises(UsageError, match="--set"):
-        parse_settings([text])
+        parse_settings([text], toys.RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("count=3", "write --set points.count=3"),
+        ("count", "write --set points.count=VALUE"),
+        ("points.count", "write --set points.count=VALUE"),
+        ("cuont=3", "write --set STEP.PARAM=VALUE; did you mean points.count?"),
+        ("=1", "write --set STEP.PARAM=VALUE; there are: points.threshold, points.count, trace.seconds, "),
+    ],
+)
+def test_the_hint_names_parameters_that_exist(toys, text, hint):
+    with pytest.raises(UsageError) as error:
+        parse_settings([text], toys.RECIPE)
+    assert error.value.hint.startswith(hint)
 
 
 def test_a_recipe_comes_from_a_file_or_a_plugin(tmp_path, toys):

@@ -141,8 +141,9 @@ def prepare(
     recipe: Recipe | str | Path, inputs: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]
 ) -> Wired:
     """The recipe with its stages, parameters and wiring; reads no input."""
-    chosen = settings if isinstance(settings, Mapping) else parse_settings(settings)
-    return wire(load_recipe(recipe), input_types(inputs), chosen)
+    found = load_recipe(recipe)
+    chosen = settings if isinstance(settings, Mapping) else parse_settings(settings, found)
+    return wire(found, input_types(inputs), chosen)
 
 
 def preview(

@@ -1,18 +1,27 @@
 """Parameters of the steps: the stage's defaults, then the recipe's, then the user's, checked by the stage's class."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from cryoweave import host
 from cryoweave.errors import UsageError
 from cryoweave.host.params import Params
 from cryoweave.host.records import Recipe, Stage, Step
 from cryoweave.pipeline.chain import near, parse_value
 
 
-def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+def parse_settings(texts: Iterable[str], recipe: Recipe) -> dict[str, Any]:
     """``STEP.PARAM=VALUE`` texts as a mapping ``"step.param" -> value``; the last one wins.
+
+    Parameters
+    ----------
+    texts
+        As the user wrote them.
+    recipe
+        Whose steps they mean; for hints.
 
     Raises
     ------
@@ -23,9 +32,25 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or "." not in key.strip("."):
-            raise UsageError(f"cannot read --set {text!r}", "write --set STEP.PARAM=VALUE, e.g. --set trace.rounds=50")
+            raise UsageError(f"cannot read --set {text!r}", _how_to_set(recipe, key.strip(), value.strip()))
         settings[key.strip()] = parse_value(value, f"--set {key.strip()}")
     return settings
+
+
+def _how_to_set(recipe: Recipe, name: str, value: str) -> str:
+    """The steps that have a parameter of this name, else how to write one at all, with one that exists."""
+    stages = {step.name: host.registry().stage(step.stage) for step in recipe.steps}
+    known = [f"{step}.{param}" for step, stage in stages.items() for param in stage.params.model_fields]
+    same = [entry for entry in known if entry.rpartition(".")[2] == name]
+    if same:
+        return "write " + " or ".join(f"--set {entry}={value or 'VALUE'}" for entry in same)
+    if not known:
+        return f"no step of {recipe.id} has a parameter"
+    if name in known:
+        return f"write --set {name}=VALUE"
+    close = difflib.get_close_matches(name, [entry.rpartition(".")[2] for entry in known], n=1, cutoff=0.6)
+    like = [entry for entry in known if entry.rpartition(".")[2] in close]
+    return "write --set STEP.PARAM=VALUE; " + (f"did you mean {' or '.join(like)}?" if like else near(name, known))
 
 
 def assign(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
