@@ -181,6 +181,30 @@ def test_scores_are_quality_metrics(tmp_path: Path) -> None:
     same(read_model(path), model)
 
 
+def test_the_file_is_ascii_and_descriptions_are_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "m.cif"
+    metrics = {
+        "density": Metric("mean density at the Cα (P), ≤ 3 Å", "σ"),
+        "é": Metric("residues with a Cα (P)", "residues"),
+        "ж": Metric("µ–σ × 2."),
+    }
+    write_model(path, chain_of(4), scores=ScoreTable([], [], [], [], {}, dict.fromkeys(metrics, 1.0), metrics))
+    assert path.read_bytes().isascii()
+    assert columns(path, "_ma_qa_metric.", "name", "description") == [
+        ("density", "mean density at the C-alpha (P), <= 3 A (unit: sigma)"),
+        ("e?", "residues with a C-alpha (P) (unit: residues)"),
+        ("?", "u-sigma x 2"),
+    ]
+
+
+def test_label_ids_are_the_chains_ids_and_free_letters(tmp_path: Path) -> None:
+    (tmp_path / "a.pdb").write_text(PDB)
+    write_model(tmp_path / "a.cif", read_model(tmp_path / "a.pdb"))
+    atoms = columns(tmp_path / "a.cif", "_atom_site.", "auth_asym_id", "label_asym_id")
+    assert [label for _, label in atoms] == ["A"] * 4 + ["B", "C"]
+    assert {row[0] for row in columns(tmp_path / "a.cif", "_struct_asym.", "id")} == {"A", "B", "C"}
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [

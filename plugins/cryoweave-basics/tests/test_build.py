@@ -53,7 +53,7 @@ def test_chains_are_named_like_their_sequences_where_that_is_an_id(names, expect
 def test_ids_are_unique_and_fit_a_file(names):
     ids = chain_ids(names)
     assert len(set(ids)) == len(names) == len(ids)
-    assert all(1 <= len(i) <= 4 and i.isalnum() for i in ids)
+    assert all(1 <= len(i) <= 4 and i.isalnum() and i.isascii() for i in ids)
 
 
 def test_six_hundred_chains_have_ids():

@@ -1,5 +1,6 @@
 """Writing atomic models: mmCIF with entities, sequences and scores, or PDB."""
 
+import unicodedata
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     import gemmi
 
 _DECIMALS = 3
+_SPELLED = str.maketrans({
+    "Å": "A", "α": "alpha", "β": "beta", "σ": "sigma", "µ": "u", "μ": "u", "×": "x", "–": "-", "—": "-", "−": "-",
+    "≥": ">=", "≤": "<=", "±": "+/-", "°": " deg", "²": "^2", "³": "^3", "…": "...", "·": "*", "’": "'", "‘": "'",
+    "“": '"', "”": '"',
+})  # fmt: skip
+"""Signs of the metrics' definitions, in ASCII."""
 _SAME_SEQUENCE = 0.9
 """A chain belongs to a given sequence if this part of its residues has the letter that their numbers point at."""
 
@@ -145,6 +152,7 @@ def _mmcif(structure: "gemmi.Structure", sequences: SequenceSet | None, scores: 
     import gemmi
 
     structure.setup_entities()
+    _name_subchains(structure)
     _number_polymers(structure, sequences)
     structure.deduplicate_entities()
     groups = gemmi.MmcifOutputGroups(False)
@@ -157,6 +165,24 @@ def _mmcif(structure: "gemmi.Structure", sequences: SequenceSet | None, scores: 
     if scores is not None:
         _add_scores(block, structure, scores)
     return block.as_string()
+
+
+def _name_subchains(structure: "gemmi.Structure") -> None:
+    """Give each polymer its chain's id as label_asym_id, the others the first letters that are free."""
+    taken = {chain.name for chain in structure[0]}
+    pairs = (a + b for a in ("", *ascii_uppercase) for b in ascii_uppercase)
+    free = (name for name in pairs if name not in taken)
+    names: dict[str, str] = {}
+    for chain in structure[0]:
+        polymer = chain.get_polymer()
+        if len(polymer):
+            names[polymer[0].subchain] = chain.name
+        for residue in chain:
+            if residue.subchain not in names:
+                names[residue.subchain] = next(free, residue.subchain)
+            residue.subchain = names[residue.subchain]
+    for entity in structure.entities:
+        entity.subchains = [names[name] for name in entity.subchains]
 
 
 def _number_polymers(structure: "gemmi.Structure", sequences: SequenceSet | None) -> None:
@@ -227,8 +253,9 @@ def _add_scores(block: "gemmi.cif.Block", structure: "gemmi.Structure", scores: 
             if name in present:
                 numbers[name, mode] = str(len(metrics) + 1)
                 metric = scores.metrics[name]
-                text = metric.definition + (f" Unit: {metric.unit}." if metric.unit else "")
-                metrics.append([numbers[name, mode], name, text, "other", mode, "definition in description"])
+                unit = f" (unit: {metric.unit})" if metric.unit else ""
+                text = _ascii(metric.definition.rstrip(".") + unit)
+                metrics.append([numbers[name, mode], _ascii(name), text, "other", mode, "definition in description"])
     tags = ["id", "name", "description", "type", "mode", "type_other_details"]
     _add_loop(block, "_ma_qa_metric.", tags, metrics)
     rows: list[list[str]] = []
@@ -239,6 +266,11 @@ def _add_scores(block: "gemmi.cif.Block", structure: "gemmi.Structure", scores: 
     tags = ["ordinal_id", "model_id", "label_asym_id", "label_seq_id", "label_comp_id", "metric_id", "metric_value"]
     metric_ids = {name: numbers[name, "local"] for name in scores.residues}
     _add_loop(block, "_ma_qa_metric_local.", tags, _local_rows(structure, scores, metric_ids))
+
+
+def _ascii(text: str) -> str:
+    """The text in the letters that mmCIF allows; what has no such spelling becomes ``?``."""
+    return unicodedata.normalize("NFKD", text.replace("Cα", "C-alpha").translate(_SPELLED)).encode("ascii", "replace").decode()
 
 
 def _local_rows(structure: "gemmi.Structure", scores: ScoreTable, metric_ids: dict[str, str]) -> list[list[str]]:

@@ -34,7 +34,7 @@ def chain_ids(names: list[str]) -> list[str]:
     """One id a chain: the sequence's name where it is short enough to be one and free, else A, B, … Z, AA, AB …"""
     single = list(string.ascii_uppercase)
     free = iter(single + [a + b for a in single for b in single])
-    wishes = {name for name in names if name.isalnum() and len(name) <= 4}
+    wishes = {name for name in names if name.isascii() and name.isalnum() and len(name) <= 4}
     ids: list[str] = []
     for name in names:
         ids.append(name if name in wishes and name not in ids else next(i for i in free if i not in wishes))
