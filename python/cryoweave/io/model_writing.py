@@ -270,7 +270,8 @@ def _add_scores(block: "gemmi.cif.Block", structure: "gemmi.Structure", scores: 
 
 def _ascii(text: str) -> str:
     """The text in the letters that mmCIF allows; what has no such spelling becomes ``?``."""
-    return unicodedata.normalize("NFKD", text.replace("Cα", "C-alpha").translate(_SPELLED)).encode("ascii", "replace").decode()
+    spelled = text.replace("Cα", "C-alpha").translate(_SPELLED)
+    return unicodedata.normalize("NFKD", spelled).encode("ascii", "replace").decode()
 
 
 def _local_rows(structure: "gemmi.Structure", scores: ScoreTable, metric_ids: dict[str, str]) -> list[list[str]]:
