@@ -35,7 +35,6 @@ METRICS = {
     ),
     "tm_score": Metric("TM-score of the residues paired by alignment of the sequences, by reference length", "", True),
     "gdt_ts": Metric("GDT_TS of the same pairs, by reference length", "", True),
-    "model_residues": Metric("residues of the model with a Cα (P)", "residues"),
     "reference_residues": Metric("residues of the reference with a Cα (P)", "residues"),
 }
 
@@ -94,7 +93,6 @@ def found_figures(
         "rmsd_superposed": superpose(ours_close, native_close).rmsd if len(pairs) else np.nan,
         "sequence_match": same / len(pairs) if len(pairs) else 0.0,
         "sequence_recall": same / len(native),
-        "model_residues": len(ours),
         "reference_residues": len(native),
     }
 
