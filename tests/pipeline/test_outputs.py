@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cryoweave.data import Metric, ScoreTable
-from cryoweave.pipeline.outputs import bibtex, merge_scores
+from cryoweave.pipeline.outputs import bibtex, merge_scores, write_outputs
 
 
 def table(numbers, residues, whole=None):
@@ -46,6 +46,14 @@ def test_tables_without_residues_and_no_tables():
     assert len(merged) == 0
     assert merged.whole == {"cc": 0.5}
     assert merge_scores([]) is None
+
+
+def test_the_citations_say_what_they_leave_out(tmp_path):
+    write_outputs(tmp_path, None, None, sequences=None, dois={"10.1/x": "a stage"})
+    head, *entry = (tmp_path / "citations.bib").read_text().partition("@misc")
+    assert all(line.startswith("%") for line in head.strip().splitlines())
+    assert "by its DOI only" in head
+    assert entry[1].startswith("{10_1_x")
 
 
 def test_citations_are_bibtex():

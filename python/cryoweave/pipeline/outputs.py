@@ -1,6 +1,7 @@
 """The files of a run that a person opens: model, scores, scripts for viewers, citations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -17,14 +18,37 @@ MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT = (
     "citations.bib",
     "report.html",
 )
+_HEAD = """\
+% Each entry names a work by its DOI only: authors, title and year are not in it.
+% Reference managers fill them in by the DOI (Zotero: add by identifier; JabRef: get BibTeX from DOI).
+
+"""
 CHIMERAX, COOT, ATTRIBUTES = "view.cxc", "view_coot.py", "attributes"
+UNFINISHED = "unfinished.html"
+"""The report of a run that gave no result, in a folder whose files are those of an earlier one."""
+_STAGED = ".outputs.tmp"
 
 
 def remove_outputs(folder: Path) -> None:
     """Remove what an earlier run in the folder left, so that nothing there belongs to another result."""
-    for name in (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, CHIMERAX, COOT):
+    for name in (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, CHIMERAX, COOT, UNFINISHED):
         (folder / name).unlink(missing_ok=True)
     rmtree(folder / ATTRIBUTES, ignore_errors=True)
+
+
+@contextmanager
+def replaced_outputs(folder: Path) -> Iterator[Path]:
+    """An empty folder for new outputs; they take the place of all that are there when the block ends well."""
+    staged = folder / _STAGED
+    rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    try:
+        yield staged
+        remove_outputs(folder)
+        for path in staged.iterdir():
+            path.replace(folder / path.name)
+    finally:
+        rmtree(staged, ignore_errors=True)
 
 
 def write_outputs(
@@ -63,7 +87,7 @@ def write_outputs(
         write_scores(folder, scores)
         outputs |= {"scores": SCORES, "scores_table": SCORES_TABLE}
     if dois:
-        (folder / CITATIONS).write_text(bibtex(dois), encoding="utf-8")
+        (folder / CITATIONS).write_text(_HEAD + bibtex(dois), encoding="utf-8")
         outputs["citations"] = CITATIONS
     return outputs
 
