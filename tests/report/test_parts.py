@@ -118,6 +118,14 @@ def test_colours_are_those_of_the_ends_and_grey_without_a_value():
     assert as_hex == [BETTER_HIGH[0], BETTER_HIGH[-1], NO_VALUE]
 
 
+def test_the_confidence_fills_its_scale():
+    model = trace(3)
+    b_factor = np.array([0, 20, 50], np.float32)
+    model = Model.from_trace(model.xyz, model.residue_name, model.chain, model.residue_number, b_factor)
+    (column,) = columns_of(model, None)
+    assert (column.scale.low, column.scale.high) == (0, 0.5)
+
+
 def test_a_constant_confidence_is_no_column():
     assert columns_of(trace(), None) == []
 

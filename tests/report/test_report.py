@@ -151,6 +151,20 @@ def test_the_density_is_the_one_that_the_method_saw(run_folder, change):
     assert run.density_name == "the map as step prepare prepared it"
 
 
+def test_a_picture_with_larger_voxels_than_the_map_says_so(run_folder, monkeypatch):
+    assert "averaged over" not in str(read(run_folder))
+    monkeypatch.setattr(scene, "LONGEST_SIDE", 40)
+    text = str(read(run_folder))
+    assert "in.mrc (its voxels of 1 Å averaged over blocks of 2), within 5 Å of the model" in text
+    assert "voxels of 2 Å, rounded" in text
+
+
+def test_the_times_say_what_they_count(run_folder):
+    text = str(read(run_folder))
+    assert "Took 12.5 s until this report was begun" in text
+    assert "Seconds: the stages' own work" in text
+
+
 def test_a_map_that_is_gone_or_changed_is_told(run_folder):
     density = run_folder / "in.mrc"
     content = bytearray(density.read_bytes())

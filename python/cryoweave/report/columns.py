@@ -15,7 +15,12 @@ SEQUENTIAL = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 NO_VALUE = "#a3a8ae"
 """Residues without a value."""
 
-CONFIDENCE = Metric("how sure the method is of this residue, 0 to 1 (the model's B column / 100)", "", True)
+CONFIDENCE = Metric(
+    "how sure the method is of this residue, 0 to 1 (the model's B column / 100); "
+    "the scale ends at this model's highest",
+    "",
+    True,
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ def columns_of(trace: Model, scores: ScoreTable | None) -> list[Column]:
     columns = []
     confidence = trace.b_factor.astype(np.float64) / 100
     if len(confidence) and np.ptp(confidence) > 0:
-        columns.append(Column("confidence", CONFIDENCE, confidence, scale_of(confidence, CONFIDENCE)))
+        scale = Scale(BETTER_HIGH, min(0.0, float(confidence.min())), float(confidence.max()))
+        columns.append(Column("confidence", CONFIDENCE, confidence, scale))
     if scores is None:
         return columns
     row = {key: i for i, key in enumerate(residue_keys(scores))}

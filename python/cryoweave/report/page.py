@@ -132,7 +132,8 @@ def head(run: RunFolder) -> list[tuple[str, str]]:
         trace = run.model.trace_atoms()
         chains = len(dict.fromkeys(trace.chain.tolist()))
         lines.append(("Model", f"{len(trace)} residues in {chains} chain(s), {len(run.model)} atoms: model.cif"))
-    lines.append(("Started", f"{record.get('started', '?')}, took {seconds(float(record.get('seconds') or 0))}"))
+    lines.append(("Started", str(record.get("started", "?"))))
+    lines.append(("Took", f"{seconds(float(record.get('seconds') or 0))} until this report was begun"))
     machine = [f"{record.get('cpu_count', '?')} cores, {record.get('threads', '?')} threads used"]
     machine += [str(record[key]) for key in ("device", "platform") if record.get(key)]
     lines.append(("Machine", "; ".join(machine)))
@@ -254,12 +255,21 @@ def _viewer(run: RunFolder, trace: Model, columns: list[Column]) -> dict[str, An
         "still": scene.text_of(still),
         "small": small,
         "contour_rule": run.contour_rule,
-        "density_name": run.density_name,
+        "density_name": run.density_name + _averaged(run, small),
         "look": view,
         "model": run.model is not None,
         "thin": run.model is not None and scene.alpha_only(run.model),
         "reference": run.reference is not None,
     }
+
+
+def _averaged(run: RunFolder, small: scene.SmallMap | None) -> str:
+    """Says so where the picture's voxels are larger than the map's."""
+    if small is None or run.density is None:
+        return ""
+    spacing = [run.density.frame.voxel_xyz[0], small.levels.frame.voxel_xyz[0]]
+    blocks = round(spacing[1] / spacing[0])
+    return f" (its voxels of {number(spacing[0])} Å averaged over blocks of {blocks})" if blocks > 1 else ""
 
 
 def _data(trace: Model, columns: list[Column], view: dict[str, Any] | None) -> dict[str, Any]:
