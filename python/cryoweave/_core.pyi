@@ -104,6 +104,19 @@ def merge_points(
     points: _F64, density: _F32, radius: float, keep: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
 
+# refine
+def refine_atoms(
+    values: _F32,
+    voxel_xyz: _Triple,
+    origin_xyz: _Triple,
+    xyz: _F64,
+    weights: _F64,
+    pairs: tuple[NDArray[np.int32], _F64, _F64],
+    corners: tuple[NDArray[np.int32], _F64, float],
+    apart: tuple[NDArray[np.int32], float, float],
+    effort: tuple[int, int],
+) -> tuple[_F64, float]: ...
+
 # simulate
 def simulate_blurred(
     shape_zyx: _Shape,

@@ -10,4 +10,5 @@ pub mod graph;
 pub mod grid;
 pub mod metrics;
 pub mod peaks;
+pub mod refine;
 pub mod simulate;

@@ -136,28 +136,36 @@ fn at_points<const N: usize>(
 /// Gradient of the tricubic density at points, per Å along x, y and z; zero outside of the voxel centres.
 pub fn gradient(map: ArrayView3<f32>, frame: &Frame, points: &[[f64; 3]], control: &Control) -> Result<Vec<[f64; 3]>> {
     let slope = |map: &Solid, point| {
-        let position = frame.to_zyx(point);
-        let (Some(value), Some(slope)) = (axes(position, map.shape, cubic), axes(position, map.shape, cubic_slope))
-        else {
+        let Some((_, by_axis)) = value_and_gradient(map, frame, point) else {
             return Ok([0.0; 3]);
         };
-        let ([z, y, x], [by_z, by_y, by_x]) = (&value, &slope);
-        let [along_x, along_y, along_z] = gather(map, &value, |k, j| {
-            [
-                z.weight[k] * y.weight[j],
-                z.weight[k] * by_y.weight[j],
-                by_z.weight[k] * y.weight[j],
-            ]
-        });
-        let by_axis = [
-            dot(&along_x, &by_x.weight) / frame.voxel_xyz[0],
-            dot(&along_y, &x.weight) / frame.voxel_xyz[1],
-            dot(&along_z, &x.weight) / frame.voxel_xyz[2],
-        ];
-        touched(map, &value, by_axis.iter().sum::<f64>() as f32)?;
+        let sum = by_axis.iter().sum::<f64>() as f32;
+        if let (false, Some(axes)) = (sum.is_finite(), axes(frame.to_zyx(point), map.shape, cubic)) {
+            touched(map, &axes, sum)?;
+        }
         Ok(by_axis)
     };
     each_point(map, points, control, [0.0; 3], slope)
+}
+
+/// Tricubic density at a point and its gradient (per Å along x, y, z); `None` outside of the voxel centres.
+pub(crate) fn value_and_gradient(map: &Solid, frame: &Frame, point: [f64; 3]) -> Option<(f64, [f64; 3])> {
+    let position = frame.to_zyx(point);
+    let [z, y, x] = &axes(position, map.shape, cubic)?;
+    let [by_z, by_y, by_x] = &axes(position, map.shape, cubic_slope)?;
+    let [plain, along_y, along_z] = gather(map, &[*z, *y, *x], |k, j| {
+        [
+            z.weight[k] * y.weight[j],
+            z.weight[k] * by_y.weight[j],
+            by_z.weight[k] * y.weight[j],
+        ]
+    });
+    let slope = [
+        dot(&plain, &by_x.weight) / frame.voxel_xyz[0],
+        dot(&along_y, &x.weight) / frame.voxel_xyz[1],
+        dot(&along_z, &x.weight) / frame.voxel_xyz[2],
+    ];
+    Some((dot(&plain, &x.weight), slope))
 }
 
 /// Run `value` at every point, in fixed blocks.

@@ -1,0 +1,111 @@
+"""Atoms pulled into density under restraints."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cryoweave import _core
+from cryoweave.data import Frame
+from cryoweave.errors import InputError
+from cryoweave.kernels.grid import points
+
+
+@dataclass(frozen=True, eq=False)
+class Restraints:
+    """What is known about the atoms' geometry.
+
+    Parameters
+    ----------
+    pairs
+        Indices of two atoms, shape ``(k, 2)``.
+    lower, upper
+        Å between which a pair costs nothing, shape ``(k,)``; equal for a bond.
+    stiffness
+        Energy for each Å² off that range, shape ``(k,)``; 2 Å off and beyond, the force grows no more.
+    corners
+        Indices of an atom and three neighbours, shape ``(q, 4)``.
+    volume
+        Signed volume ``(a - centre) · (b - centre) × (c - centre)`` that these should have, Å³, shape ``(q,)``.
+    volume_stiffness
+        Energy for each Å⁶ off it.
+    apart
+        Indices of atoms that must not come closer to each other than ``apart_distance``; pairs named above are free.
+    apart_distance, apart_stiffness
+        Å, and energy for each Å² closer.
+    """
+
+    pairs: NDArray[np.int32]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    stiffness: NDArray[np.float64]
+    corners: NDArray[np.int32]
+    volume: NDArray[np.float64]
+    volume_stiffness: float
+    apart: NDArray[np.int32]
+    apart_distance: float
+    apart_stiffness: float
+
+
+class Refined(NamedTuple):
+    """Where atoms came to rest."""
+
+    xyz: NDArray[np.float64]
+    """Shape ``(n, 3)``, Å."""
+    energy: float
+    """Of restraints and density."""
+
+
+def refine_atoms(
+    values: NDArray[np.float32],
+    frame: Frame,
+    xyz: ArrayLike,
+    weights: ArrayLike,
+    restraints: Restraints,
+    cycles: int = 3,
+    steps: int = 300,
+) -> Refined:
+    """Minimise the restraints' energy less the sum of ``weights`` × tricubic density, by L-BFGS.
+
+    Parameters
+    ----------
+    values
+        Density, shape ``(nz, ny, nx)``; not below the resolution's own smoothness, or the search ends in noise.
+    frame
+        Where the voxels are.
+    xyz
+        Where the atoms start, shape ``(n, 3)``, Å. Beyond the map there is no density and no force from it.
+    weights
+        Gain of each atom for each unit of density, shape ``(n,)``.
+    restraints
+        Geometry.
+    cycles
+        Times that atoms that came close are looked for anew.
+    steps
+        Most steps in each cycle; no atom moves farther than 0.5 Å in one.
+
+    Raises
+    ------
+    InputError
+        If a voxel, a position, a weight or a restraint is not finite, an index names no atom, or lengths differ.
+    """
+    range_ = np.stack((restraints.lower, restraints.upper), axis=1).astype(np.float64)
+    if cycles < 0 or steps < 0:
+        raise InputError(f"cycles and steps must be at least 0, not {cycles} and {steps}")
+    found = _core.refine_atoms(
+        np.asarray(values, dtype=np.float32),
+        frame.voxel_xyz,
+        frame.origin_xyz,
+        points(xyz),
+        np.asarray(weights, dtype=np.float64),
+        (np.asarray(restraints.pairs, np.int32), range_, np.asarray(restraints.stiffness, np.float64)),
+        (
+            np.asarray(restraints.corners, np.int32),
+            np.asarray(restraints.volume, np.float64),
+            restraints.volume_stiffness,
+        ),
+        (np.asarray(restraints.apart, np.int32), restraints.apart_distance, restraints.apart_stiffness),
+        (cycles, steps),
+    )
+    return Refined(*found)

@@ -1,0 +1,189 @@
+//! Atoms pulled into density under restraints on distances, chirality and contacts.
+use ndarray::ArrayView3;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::graph::neighbour_pairs;
+use crate::grid::frame::Frame;
+use crate::grid::{Solid, check_points};
+
+mod descent;
+mod energy;
+
+use energy::Energy;
+
+/// Å beyond the contact distance within which a pair is watched until the next renewal.
+const WATCHED: f64 = 3.0;
+/// Force (energy per Å) below which an atom is at rest.
+const REST: f64 = 1e-3;
+
+/// Atoms to be moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Atoms<'a> {
+    /// Positions, Å.
+    pub xyz: &'a [[f64; 3]],
+    /// Gain of each for each unit of density.
+    pub weights: &'a [f64],
+}
+
+/// What is known about the atoms' geometry.
+#[derive(Clone, Copy, Debug)]
+pub struct Restraints<'a> {
+    /// Pairs of atoms.
+    pub pairs: &'a [[i32; 2]],
+    /// Å between which a pair costs nothing; by pair.
+    pub range: &'a [[f64; 2]],
+    /// Energy per Å² off the range; by pair.
+    pub stiffness: &'a [f64],
+    /// A centre and its three neighbours.
+    pub corners: &'a [[i32; 4]],
+    /// Signed volume (Å³) that the neighbours span as seen from the centre; by corner.
+    pub volume: &'a [f64],
+    /// Energy per Å⁶ off the volume.
+    pub volume_stiffness: f64,
+}
+
+/// Which atoms may not come closer than a distance; pairs that are restrained are left to their restraint.
+#[derive(Clone, Copy, Debug)]
+pub struct Contacts<'a> {
+    /// The atoms.
+    pub atoms: &'a [i32],
+    /// Å.
+    pub distance: f64,
+    /// Energy per Å² closer.
+    pub stiffness: f64,
+}
+
+/// How long to go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Times that contacts are looked for anew.
+    pub cycles: usize,
+    /// Most steps in each cycle.
+    pub steps: usize,
+}
+
+/// Where atoms came to rest.
+#[derive(Debug, PartialEq)]
+pub struct Refined {
+    /// Positions, Å.
+    pub xyz: Vec<[f64; 3]>,
+    /// Energy of density and restraints there.
+    pub energy: f64,
+}
+
+/// Minimise restraint energy less weight × tricubic density.
+pub fn refine_atoms(
+    map: ArrayView3<f32>,
+    frame: &Frame,
+    atoms: Atoms,
+    restraints: Restraints,
+    contacts: Contacts,
+    effort: Effort,
+    control: &Control,
+) -> Result<Refined> {
+    check_points(atoms.xyz)?;
+    check(&atoms, &restraints, &contacts)?;
+    let map = Solid::finite(map, control)?;
+    let mut restrained: Vec<[i32; 2]> = restraints.pairs.iter().map(|&pair| ordered(pair)).collect();
+    restrained.sort_unstable();
+    let mut energy = Energy {
+        map: &map,
+        frame,
+        weights: atoms.weights,
+        restraints: &restraints,
+        contacts,
+        close: Vec::new(),
+    };
+    let mut xyz = atoms.xyz.to_vec();
+    let mut reached = 0.0;
+    for _ in 0..effort.cycles {
+        energy.close = close(&xyz, &contacts, &restrained, control)?;
+        reached = descent::descend(&mut xyz, effort.steps, REST, |at, slope| energy.at(at, slope), control)?;
+    }
+    Ok(Refined { xyz, energy: reached })
+}
+
+fn close(xyz: &[[f64; 3]], contacts: &Contacts, restrained: &[[i32; 2]], control: &Control) -> Result<Vec<[i32; 2]>> {
+    let places: Vec<[f64; 3]> = contacts.atoms.iter().map(|&atom| xyz[atom as usize]).collect();
+    let near = neighbour_pairs(&places, contacts.distance + WATCHED, control)?;
+    let named = near
+        .pairs
+        .iter()
+        .map(|pair| ordered(pair.map(|i| contacts.atoms[i as usize])));
+    Ok(named.filter(|pair| restrained.binary_search(pair).is_err()).collect())
+}
+
+fn ordered([i, j]: [i32; 2]) -> [i32; 2] {
+    [i.min(j), i.max(j)]
+}
+
+fn check(given: &Atoms, restraints: &Restraints, contacts: &Contacts) -> Result<()> {
+    let (atoms, weights) = (given.xyz.len(), given.weights);
+    let lengths = [
+        ("atoms and weights differ in length", atoms, weights.len()),
+        (
+            "pairs and ranges differ in length",
+            restraints.pairs.len(),
+            restraints.range.len(),
+        ),
+        (
+            "pairs and stiffness differ in length",
+            restraints.pairs.len(),
+            restraints.stiffness.len(),
+        ),
+        (
+            "corners and volumes differ in length",
+            restraints.corners.len(),
+            restraints.volume.len(),
+        ),
+    ];
+    for (what, left, right) in lengths {
+        if left != right {
+            return Err(Error::Length { what, left, right });
+        }
+    }
+    let known = |atom: &i32| usize::try_from(*atom).is_ok_and(|atom| atom < atoms);
+    let unknown = |what, row| Err(Error::Row { what, row });
+    if let Some(row) = restraints
+        .pairs
+        .iter()
+        .position(|pair| !pair.iter().all(known) || pair[0] == pair[1])
+    {
+        return unknown("a pair does not name two atoms that exist", row);
+    }
+    if let Some(row) = restraints.corners.iter().position(|corner| !corner.iter().all(known)) {
+        return unknown("a corner names an atom that does not exist", row);
+    }
+    if let Some(row) = contacts.atoms.iter().position(|atom| !known(atom)) {
+        return unknown("contacts name an atom that does not exist", row);
+    }
+    if let Some(row) = restraints
+        .range
+        .iter()
+        .position(|[low, high]| !(*low >= 0.0 && low <= high))
+    {
+        return unknown("a range does not go from a distance to one at least as large", row);
+    }
+    let finite = |values: &[f64]| values.iter().position(|value| !value.is_finite());
+    let rows = [finite(weights), finite(restraints.stiffness), finite(restraints.volume)];
+    match rows.into_iter().flatten().next() {
+        Some(row) => unknown("a weight, stiffness or volume is not finite", row),
+        None => scalars(restraints, contacts),
+    }
+}
+
+fn scalars(restraints: &Restraints, contacts: &Contacts) -> Result<()> {
+    let values = [
+        ("volume_stiffness", restraints.volume_stiffness),
+        ("contact_distance", contacts.distance),
+        ("contact_stiffness", contacts.stiffness),
+    ];
+    for (name, value) in values {
+        if !(value.is_finite() && value >= 0.0) {
+            let rule = "finite and at least 0";
+            return Err(Error::Parameter { name, rule, value });
+        }
+    }
+    Ok(())
+}
