@@ -77,6 +77,15 @@ def test_markdown(cli, runs):
     assert cli("compare", *runs, "--md", "--json").code == 2
 
 
+def test_scores_of_an_earlier_run_are_not_the_failed_ones(cli, runs):
+    path = runs[0] / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "state": "failed", "earlier": {**record, "started": "2026-01-02T03:04:05"}}))
+    first, second = cli("compare", *runs[:2], "--json").json()
+    assert (first["state"], first["recall"], second["recall"]) == ("failed", None, 0.9)
+    assert first["model and scores there"] == "of the run of 2026-01-02T03:04"
+
+
 def test_what_is_no_run(cli, runs, tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         result = cli("compare", runs[0], folder)

@@ -34,7 +34,12 @@ def wait_for(condition, process):
 
 def in_trace(folder):
     events = folder / "events.jsonl"
-    return lambda: events.exists() and '"stage_started", "step": "trace"' in events.read_text()
+
+    def there():
+        began = events.exists() and '"stage_started", "step": "trace"' in events.read_text()
+        return began and list(folder.glob(".scratch-*"))
+
+    return there
 
 
 def results(folder):

@@ -8,6 +8,7 @@ import pytest
 
 import cryoweave
 from cryoweave import host
+from cryoweave.data import DensityMap
 from cryoweave.errors import InputError, PluginError, StageError, UsageError
 from cryoweave.host import Stage, hookimpl
 from cryoweave.io.maps import read_map
@@ -127,7 +128,7 @@ def test_a_changed_input_file_counts_by_its_content(go, files, calls):
     go(sequences=files / "other.fasta")
     assert calls() == []
     (files / "chains.fasta").write_text(">one\nACDE\n")
-    result = go()
+    result = go(replace=True)
     assert calls() == ["build", "score"]
     assert len(result.model) == 4
 
@@ -173,8 +174,85 @@ def test_until_then_the_rest(go, files, calls):
     assert result.record["state"] == "done"
     go()
     assert calls() == ["build", "score"]
-    go(until="trace")
-    assert not (files / "out" / "model.cif").exists(), "a model that this run did not give"
+
+
+FINAL = ["model.cif", "scores.json", "scores.tsv", "citations.bib", "view.cxc", "view_coot.py", "report.html"]
+
+
+def final_files(folder):
+    return {name: (folder / name).read_bytes() for name in FINAL}
+
+
+def interrupt(*_args, **_more):
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_fails_or_stops_early_leaves_the_results_that_are_there(go, files, toys, monkeypatch):
+    record = go().record
+    before = final_files(files / "out")
+    with pytest.raises(StageError):
+        go(settings={"points.threshold": 9})
+    assert final_files(files / "out") == before
+    failed = json.loads((files / "out" / "record.json").read_text())
+    assert (failed["state"], failed["outputs"]) == ("failed", {"report": "unfinished.html"})
+    assert failed["earlier"] == record
+    assert "no voxel lies above the threshold" in (files / "out" / "unfinished.html").read_text()
+    assert "report.html in " in (files / "out" / "log.txt").read_text()
+
+    go(until="points")
+    assert final_files(files / "out") == before, "a look at the first step costs no model"
+    with monkeypatch.context() as patch:
+        patch.setattr(toys, "trace", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            go(force=["trace"])
+    stopped = json.loads((files / "out" / "record.json").read_text())
+    assert (stopped["state"], stopped["earlier"]) == ("interrupted", record)
+    assert final_files(files / "out") == before
+
+    done = go(settings={"points.count": 3})
+    assert "earlier" not in done.record
+    assert not (files / "out" / "unfinished.html").exists()
+    assert len(read_model(files / "out" / "model.cif")) == 3
+
+
+def test_a_run_without_scores_does_not_keep_those_of_an_earlier_one(go, files):
+    go()
+    done = go(until="build")
+    assert "earlier" not in done.record
+    assert (files / "out" / "model.cif").exists()
+    assert not (files / "out" / "scores.json").exists()
+
+
+def test_outputs_that_no_record_claims_are_removed(go, files):
+    with pytest.raises(StageError):
+        go(settings={"points.threshold": 9})
+    (files / "out" / "model.cif").write_text("from a run that was killed while it wrote")
+    with pytest.raises(StageError):
+        go(settings={"points.threshold": 9})
+    assert not (files / "out" / "model.cif").exists()
+
+
+def test_the_results_of_another_map_or_sequence_are_not_replaced_unasked(go, files):
+    go()
+    before = final_files(files / "out")
+    other = DensityMap(read_map(files / "emd_1.map.gz").values * 2, read_map(files / "emd_1.map.gz").frame)
+    (files / "other.fasta").write_text(">one\nACDE\n")
+    for changes, message in (
+        ({"map": other}, "results of another map: .*emd_1.map.gz"),
+        ({"sequences": files / "other.fasta"}, "results of other sequences: .*chains.fasta"),
+    ):
+        with pytest.raises(UsageError, match=message) as error:
+            go(**changes)
+        assert "--replace" in error.value.hint
+        assert final_files(files / "out") == before
+    with pytest.raises(UsageError, match="results of other sequences"):
+        plan("toy", {"density": files / "emd_1.map.gz", "sequences": files / "other.fasta"}, output=files / "out")
+    (files / "one.ss").write_text(">one\nHHHHHHHHHH\n")
+    go(secondary_structure=files / "one.ss")
+    with pytest.raises(StageError):
+        go(sequences=files / "other.fasta", settings={"points.threshold": 9}, replace=True)
+    go(settings={"points.threshold": 0.4})
+    assert len(go(sequences=files / "other.fasta", replace=True).model) == 4
 
 
 def test_from_runs_again_from_there_and_wants_what_is_before(go, files, calls):

@@ -76,7 +76,9 @@ def read_run(folder: Path) -> Run:
         for name, value in step.get("params", {}).items()
     }
     run = Run(str(folder), facts, params)
-    if (folder / "scores.json").is_file():
+    if earlier := record.get("earlier"):
+        facts["model and scores there"] = f"of the run of {str(earlier.get('started'))[:16]}"
+    elif (folder / "scores.json").is_file():
         scores = read_scores(folder)
         run.scores, run.metrics = dict(scores.whole), dict(scores.metrics)
     return run

@@ -128,6 +128,14 @@ Force = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="Use the run folder although it holds the results of another map or other sequences.",
+        rich_help_panel=RUN,
+    ),
+]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", help="Decides all random numbers, e.g. --seed 7.", rich_help_panel=RUN)
 ]

@@ -24,6 +24,7 @@ def plan(
     start: options.Start = None,
     until: options.Until = None,
     force: options.Force = None,
+    replace: options.Replace = False,
     seed: options.Seed = 0,
     json: console.Json = False,
 ) -> None:
@@ -48,6 +49,7 @@ def plan(
         start=start,
         until=until,
         force=force or [],
+        replace=replace,
         seed=seed,
     )
     show(made, json)

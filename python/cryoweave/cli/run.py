@@ -39,6 +39,7 @@ def run(
     start: options.Start = None,
     until: options.Until = None,
     force: options.Force = None,
+    replace: options.Replace = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop; writes nothing.", rich_help_panel=options.RUN)
     ] = False,
@@ -66,7 +67,7 @@ def run(
 
         plan(
             recipe, map_, sequence, rna, dna, secondary_structure, model, reference, given, chain, set_, output, start,
-            until, force, seed, json,
+            until, force, replace, seed, json,
         )  # fmt: skip
         return
     from cryoweave.pipeline.run import run as execute
@@ -86,6 +87,7 @@ def run(
             start=start,
             until=until,
             force=force or [],
+            replace=replace,
             seed=seed,
             threads=threads,
             device=device,

@@ -35,7 +35,15 @@ class RunInput:
     def entry(self) -> dict[str, Any]:
         """Its entry in ``record.json``: absolute path and SHA-256 of the file; more files under ``more``."""
         first, *more = ({"path": str(path.absolute()), "sha256": _sha256(path)} for path in self.paths)
-        return {**first, "more": more} if more else first
+        return {**first, "content": self.content(), **({"more": more} if more else {})}
+
+    def content(self) -> str:
+        """Digest that tells one problem from another: sequences count without their secondary structure."""
+        from cryoweave.io import store
+
+        if not isinstance(self.value, SequenceSet):
+            return self.digest
+        return store.digest(SequenceSet(tuple(replace(one, secondary_structure="") for one in self.value)))
 
     def on_disk(self, name: str, folder: Path) -> "RunInput":
         """The same with a file: a value that came without one is written into the folder ``inputs`` of the run."""

@@ -9,6 +9,8 @@ from cryoweave.host.records import Recipe
 from cryoweave.pipeline.cache import identify, recall
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.inputs import RunInput, input_types, load_inputs
+from cryoweave.pipeline.lock import LOCK
+from cryoweave.pipeline.record import check_folder, check_same_problem
 from cryoweave.pipeline.settings import parse_settings
 from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select, wire
 
@@ -99,6 +101,7 @@ def plan(
     start: str | None = None,
     until: str | None = None,
     force: Sequence[str] = (),
+    replace: bool = False,
     seed: int = 0,
 ) -> Plan:
     """Check a run and say what it would do. Nothing is written.
@@ -115,8 +118,8 @@ def plan(
         File that belongs to the proteins' sequences.
     output
         The run folder, if there is one: what is kept there is taken into account.
-    start, until, force
-        As ``--from``, ``--until`` and ``--force``.
+    start, until, force, replace
+        As ``--from``, ``--until``, ``--force`` and ``--replace``.
     seed
         Seed of the run.
 
@@ -132,9 +135,13 @@ def plan(
     wired = prepare(recipe, inputs, settings)
     chosen, forced = select(wired, start, until, tuple(force))
     check_needs(chosen)
-    return preview(
-        chosen, forced, load_inputs(inputs, secondary_structure), Path(output) if output else None, start, seed
-    )
+    values = load_inputs(inputs, secondary_structure)
+    folder = Path(output) if output else None
+    if folder is not None:
+        check_folder(folder, wired.recipe, LOCK)
+        if not replace:
+            check_same_problem(folder, values)
+    return preview(chosen, forced, values, folder, start, seed)
 
 
 def prepare(

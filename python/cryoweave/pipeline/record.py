@@ -47,9 +47,15 @@ class Record:
 
 
 def new_entries(
-    wired: Wired, inputs: Mapping[str, RunInput], *, seed: int, threads: int, device: str
+    wired: Wired,
+    inputs: Mapping[str, RunInput],
+    earlier: dict[str, Any] | None = None,
+    *,
+    seed: int,
+    threads: int,
+    device: str,
 ) -> dict[str, Any]:
-    """What a record holds before the first step ran."""
+    """What a record holds before the first step ran; ``earlier`` is the record that :func:`finished` gave."""
     from importlib.metadata import version
 
     used = {step.package for step in wired.steps}
@@ -73,6 +79,7 @@ def new_entries(
         "left_out": dict(wired.left_out),
         "steps": [],
         "outputs": {},
+        **({"earlier": earlier} if earlier else {}),
     }
 
 
@@ -137,6 +144,32 @@ def check_folder(folder: Path, recipe: Recipe, lock: str) -> None:
         raise UsageError(f"{folder} holds files that are not a run", hint)
     if record.get("recipe") != recipe.id:
         raise UsageError(f"{folder} holds a run of {record.get('recipe')}, not of {recipe.id}", hint)
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The record of the run whose model or scores lie in the folder, without what came before it; None if none do."""
+    record = read_record(folder) or {}
+    record = record.get("earlier") or record
+    outputs = record.get("outputs") or {}
+    there = any((folder / outputs[name]).is_file() for name in ("model", "scores") if name in outputs)
+    return record if there else None
+
+
+def check_same_problem(folder: Path, inputs: Mapping[str, RunInput]) -> None:
+    """Refuse a folder that holds the results of another map or other sequences; other parameters are fine.
+
+    Raises
+    ------
+    UsageError
+        If they would be replaced.
+    """
+    old = (finished(folder) or {}).get("inputs", {})
+    for name, word in (("density", "another map"), ("sequences", "other sequences")):
+        if name in old and name in inputs and old[name].get("content") not in (None, inputs[name].content()):
+            raise UsageError(
+                f"{folder} holds the results of {word}: {old[name]['path']}",
+                "choose another folder with -o, or give --replace to give these results up",
+            )
 
 
 def remove_stale_stages(folder: Path, wired: Wired) -> None:

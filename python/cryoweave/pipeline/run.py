@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
 from cryoweave.errors import UsageError
 from cryoweave.host.context import Context
 from cryoweave.host.records import Recipe
+from cryoweave.io.atomic import atomic_file
 from cryoweave.pipeline.cache import Kept, identify, keep, recall
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.events import Journal, Watch, held, logged
@@ -21,10 +22,29 @@ from cryoweave.pipeline.execute import call, choose_device, choose_threads, fact
 from cryoweave.pipeline.inputs import RunInput, load_inputs
 from cryoweave.pipeline.lock import LOCK, locked
 from cryoweave.pipeline.measure import measured
-from cryoweave.pipeline.outputs import REPORT, merge_scores, remove_outputs, write_outputs, write_scripts
+from cryoweave.pipeline.outputs import (
+    REPORT,
+    UNFINISHED,
+    merge_scores,
+    remove_outputs,
+    replaced_outputs,
+    write_outputs,
+    write_scripts,
+)
 from cryoweave.pipeline.plan import describe, prepare, why_forced
-from cryoweave.pipeline.record import Record, check_folder, new_entries, remove_stale_stages, write_run_toml
+from cryoweave.pipeline.record import (
+    Record,
+    check_folder,
+    check_same_problem,
+    finished,
+    new_entries,
+    remove_stale_stages,
+    write_run_toml,
+)
 from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select
+
+if TYPE_CHECKING:
+    from cryoweave.report.folder import RunFolder
 
 _SCRATCH = ".scratch-"
 
@@ -73,6 +93,7 @@ def run(
     start: str | None = None,
     until: str | None = None,
     force: Sequence[str] = (),
+    replace: bool = False,
     seed: int = 0,
     threads: int = 0,
     device: str = "auto",
@@ -101,6 +122,8 @@ def run(
         Stop after this step.
     force
         Steps to run again whatever is kept.
+    replace
+        Use the folder although it holds the results of another map or other sequences.
     seed
         Decides all random numbers.
     threads
@@ -132,6 +155,8 @@ def run(
     check_folder(folder, recipe, LOCK)
     with held() as before:
         values = load_inputs(inputs, secondary_structure)
+        if not replace:
+            check_same_problem(folder, values)
     chosen, why = choose_device(device)
     count = choose_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +182,8 @@ class _Run:
         log: logging.Logger,
         settings: Mapping[str, Any],
     ) -> None:
-        _clean(folder)
+        earlier = finished(folder)
+        _clean(folder, keep_outputs=earlier is not None)
         self.folder, self.wired, self.forced, self.start = folder, wired, forced, start
         self.journal, self.log = journal, log
         self.inputs = {name: entry.on_disk(name, folder) for name, entry in inputs.items()}
@@ -165,7 +191,7 @@ class _Run:
         self.digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
         self.model: Model | None = None
         self.tables: list[tuple[str, ScoreTable]] = []
-        self.record = Record(folder, new_entries(wired, self.inputs, **settings))
+        self.record = Record(folder, new_entries(wired, self.inputs, earlier, **settings))
         self.context = settings
 
     def go(self) -> RunResult:
@@ -192,16 +218,18 @@ class _Run:
         finally:
             if state == "interrupted":
                 self.record.write(state=state)
+            if earlier := self.record.entries.get("earlier"):
+                began = str(earlier.get("started"))[:16]
+                self.log.warning("model, scores and report.html in %s are those of the run of %s", self.folder, began)
             self.journal.emit("run_finished", state=state, seconds=self.record.entries["seconds"])
         return result
 
     def _report_failure(self) -> None:
         """A failed run gets a report too; the run's own error stays the one that the user sees."""
-        from cryoweave.report import write_report
+        from cryoweave.report import read_run
 
         try:
-            write_report(self.folder)
-            self.record.write(outputs={**self.record.entries["outputs"], "report": REPORT})
+            self._report(read_run(self.folder))
         except Exception as error:
             self.log.warning("the report could not be written: %s", error)
 
@@ -298,18 +326,44 @@ class _Run:
         for source in set(self.values) - needed:
             del self.values[source]
 
+    def _report(self, shown: "RunFolder") -> None:
+        """Write the report; beside that of an earlier run, whose model and scores are not shown in it."""
+        name = REPORT
+        if "earlier" in self.record.entries:
+            from cryoweave.report.page import render
+
+            name, shown.model, shown.scores = UNFINISHED, None, None
+            with atomic_file(self.folder / name) as temporary:
+                temporary.write_text(render(shown), encoding="utf-8")
+        else:
+            from cryoweave.report import write_report
+
+            write_report(self.folder, shown)
+        self.record.write(outputs={**self.record.entries["outputs"], "report": name})
+
+    def _replace_outputs(self, scores: ScoreTable | None) -> dict[str, str]:
+        """Put the run's files in the place of an earlier run's; a run that was to stop early may have none."""
+        cut = len(self.wired.steps) + len(self.wired.left_out) < len(self.wired.recipe.steps)
+        if "earlier" in self.record.entries and cut and self.model is None and scores is None:
+            return {}
+        sequences = self.inputs.get("sequences")
+        with replaced_outputs(self.folder) as staged:
+            outputs = write_outputs(
+                staged,
+                self.model,
+                scores,
+                sequences=sequences.value if sequences else None,
+                dois=_dois(self.wired),
+            )
+            self.record.entries.pop("earlier", None)
+            self.record.write()  # killed from here on, the next run knows that what lies there is nobody's
+        return outputs
+
     def _finish(self) -> RunResult:
-        from cryoweave.report import read_run, write_report
+        from cryoweave.report import read_run
 
         scores = merge_scores(self.tables)
-        sequences = self.inputs.get("sequences")
-        outputs = write_outputs(
-            self.folder,
-            self.model,
-            scores,
-            sequences=sequences.value if sequences else None,
-            dois=_dois(self.wired),
-        )
+        outputs = self._replace_outputs(scores)
         self.record.write(state="done", outputs=outputs)
         shown = read_run(self.folder)
         density, reference = self.inputs.get("density"), self.inputs.get("reference")
@@ -322,8 +376,8 @@ class _Run:
                 reference_path=reference.paths[0] if reference else None,
                 level=shown.contour if shown.density is not None else None,
             )
-        write_report(self.folder, shown)
-        self.record.write(outputs={**outputs, "report": REPORT})
+        self.record.write(outputs=outputs)
+        self._report(shown)
         return RunResult(self.folder, self.record.entries, self.model, scores)
 
 
@@ -349,12 +403,14 @@ def _scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _clean(folder: Path) -> None:
-    """Remove what a killed run left half-done, and the outputs of the run before."""
+def _clean(folder: Path, keep_outputs: bool) -> None:
+    """Remove what a killed run left half-done, and outputs that no run calls its own."""
     (folder / "stages").mkdir(exist_ok=True)
     for left in (*folder.glob(f"{_SCRATCH}*"), *folder.glob(".*.tmp"), *(folder / "stages").glob(".*.tmp")):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
-    remove_outputs(folder)
+    if not keep_outputs:
+        remove_outputs(folder)
+    (folder / UNFINISHED).unlink(missing_ok=True)
