@@ -19,6 +19,8 @@ from cryoweave.pipeline.wiring import Wired
 
 SCHEMA = "cryoweave-record/1"
 RECORD, SETTINGS = "record.json", "run.toml"
+EARLIER = "earlier"
+"""Entry of a run that has no results: the record of the one whose results still lie in the folder."""
 
 
 class Record:
@@ -79,7 +81,7 @@ def new_entries(
         "left_out": dict(wired.left_out),
         "steps": [],
         "outputs": {},
-        **({"earlier": earlier} if earlier else {}),
+        **({EARLIER: earlier} if earlier else {}),
     }
 
 
@@ -149,7 +151,7 @@ def check_folder(folder: Path, recipe: Recipe, lock: str) -> None:
 def finished(folder: Path) -> dict[str, Any] | None:
     """The record of the run whose model or scores lie in the folder, without what came before it; None if none do."""
     record = read_record(folder) or {}
-    record = record.get("earlier") or record
+    record = record.get(EARLIER) or record
     outputs = record.get("outputs") or {}
     there = any((folder / outputs[name]).is_file() for name in ("model", "scores") if name in outputs)
     return record if there else None

@@ -7,32 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
+from cryoweave.data.arrays import short_repr
 from cryoweave.errors import UsageError
 from cryoweave.host.context import Context
 from cryoweave.host.records import Recipe
-from cryoweave.io.atomic import atomic_file
 from cryoweave.pipeline.cache import Kept, identify, keep, recall
 from cryoweave.pipeline.chain import load_recipe
+from cryoweave.pipeline.ending import finish, report
 from cryoweave.pipeline.events import Journal, Watch, held, logged
 from cryoweave.pipeline.execute import call, choose_device, choose_threads, facts_of
 from cryoweave.pipeline.inputs import RunInput, load_inputs
 from cryoweave.pipeline.lock import LOCK, locked
 from cryoweave.pipeline.measure import measured
-from cryoweave.pipeline.outputs import (
-    REPORT,
-    UNFINISHED,
-    merge_scores,
-    remove_outputs,
-    replaced_outputs,
-    write_outputs,
-    write_scripts,
-)
+from cryoweave.pipeline.outputs import UNFINISHED, remove_outputs
 from cryoweave.pipeline.plan import describe, prepare, why_forced
 from cryoweave.pipeline.record import (
+    EARLIER,
     Record,
     check_folder,
     check_same_problem,
@@ -42,9 +36,6 @@ from cryoweave.pipeline.record import (
     write_run_toml,
 )
 from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select
-
-if TYPE_CHECKING:
-    from cryoweave.report.folder import RunFolder
 
 _SCRATCH = ".scratch-"
 
@@ -69,6 +60,8 @@ class RunResult:
     record: Mapping[str, Any]
     model: Model | None
     scores: ScoreTable | None
+
+    __repr__ = short_repr
 
 
 def default_folder(recipe: Recipe | str | Path, map: str | Path) -> Path:
@@ -218,7 +211,7 @@ class _Run:
         finally:
             if state == "interrupted":
                 self.record.write(state=state)
-            if earlier := self.record.entries.get("earlier"):
+            if earlier := self.record.entries.get(EARLIER):
                 began = str(earlier.get("started"))[:16]
                 self.log.warning("model, scores and report.html in %s are those of the run of %s", self.folder, began)
             self.journal.emit("run_finished", state=state, seconds=self.record.entries["seconds"])
@@ -226,10 +219,8 @@ class _Run:
 
     def _report_failure(self) -> None:
         """A failed run gets a report too; the run's own error stays the one that the user sees."""
-        from cryoweave.report import read_run
-
         try:
-            self._report(read_run(self.folder))
+            report(self.folder, self.record)
         except Exception as error:
             self.log.warning("the report could not be written: %s", error)
 
@@ -326,72 +317,14 @@ class _Run:
         for source in set(self.values) - needed:
             del self.values[source]
 
-    def _report(self, shown: "RunFolder") -> None:
-        """Write the report; beside that of an earlier run, whose model and scores are not shown in it."""
-        name = REPORT
-        if "earlier" in self.record.entries:
-            from cryoweave.report.page import render
-
-            name, shown.model, shown.scores = UNFINISHED, None, None
-            with atomic_file(self.folder / name) as temporary:
-                temporary.write_text(render(shown), encoding="utf-8")
-        else:
-            from cryoweave.report import write_report
-
-            write_report(self.folder, shown)
-        self.record.write(outputs={**self.record.entries["outputs"], "report": name})
-
-    def _replace_outputs(self, scores: ScoreTable | None) -> dict[str, str]:
-        """Put the run's files in the place of an earlier run's; a run that was to stop early may have none."""
-        cut = len(self.wired.steps) + len(self.wired.left_out) < len(self.wired.recipe.steps)
-        if "earlier" in self.record.entries and cut and self.model is None and scores is None:
-            return {}
-        sequences = self.inputs.get("sequences")
-        with replaced_outputs(self.folder) as staged:
-            outputs = write_outputs(
-                staged,
-                self.model,
-                scores,
-                sequences=sequences.value if sequences else None,
-                dois=_dois(self.wired),
-            )
-            self.record.entries.pop("earlier", None)
-            self.record.write()  # killed from here on, the next run knows that what lies there is nobody's
-        return outputs
-
     def _finish(self) -> RunResult:
-        from cryoweave.report import read_run
-
-        scores = merge_scores(self.tables)
-        outputs = self._replace_outputs(scores)
-        self.record.write(state="done", outputs=outputs)
-        shown = read_run(self.folder)
-        density, reference = self.inputs.get("density"), self.inputs.get("reference")
-        if self.model is not None and density is not None:
-            outputs |= write_scripts(
-                self.folder,
-                self.model,
-                scores,
-                map_path=density.paths[0],
-                reference_path=reference.paths[0] if reference else None,
-                level=shown.contour if shown.density is not None else None,
-            )
-        self.record.write(outputs=outputs)
-        self._report(shown)
+        scores = finish(self.folder, self.wired, self.record, self.inputs, self.model, self.tables)
         return RunResult(self.folder, self.record.entries, self.model, scores)
 
 
 def _entry(step: WiredStep, kept: Kept, place: str) -> dict[str, Any]:
     taken = {name: kept.entry.get(name) for name in ("key", "digest", "seconds", "cpu_seconds", "peak_mb", "facts")}
     return {**describe(step), **taken, "folder": place}
-
-
-def _dois(wired: Wired) -> dict[str, str]:
-    dois = dict.fromkeys(wired.recipe.cites, f"cryoweave recipe {wired.recipe.id}")
-    for step in wired.steps:
-        for doi in step.stage.cites:
-            dois.setdefault(doi, f"cryoweave stage {step.stage.id}")
-    return dois
 
 
 @contextmanager
