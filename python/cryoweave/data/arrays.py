@@ -1,5 +1,7 @@
 """How a data class takes an array in: converted, checked, read-only."""
 
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,38 @@ def frozen(values: Any, dtype: DTypeLike, name: str, shape: tuple[int | None, ..
         array = np.array(array, order="C")
         array.flags.writeable = False
     return array
+
+
+_SHOWN = 4
+"""Entries of a collection that a short repr shows."""
+_LETTERS = 40
+
+
+def short_repr(value: Any) -> str:
+    """A data class on one line: its arrays as shapes, only the first entries of mappings and tuples.
+
+    To be used as ``__repr__ = short_repr`` in the class.
+    """
+    shown = (f"{field.name}={_short(getattr(value, field.name))}" for field in fields(value))
+    return f"{type(value).__name__}({', '.join(shown)})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"[{' × '.join(map(str, value.shape))}]"
+    if isinstance(value, Mapping):
+        return f"{{{_first([str(name) for name in value])}}}"
+    if isinstance(value, tuple):
+        return f"({_first([_short(item) for item in value[: _SHOWN + 1]], len(value))})"
+    text = repr(value)
+    return (
+        text if len(text) <= _LETTERS or is_dataclass(value) or not isinstance(value, str) else f"{text[:_LETTERS]}…'"
+    )
+
+
+def _first(texts: list[str], count: int | None = None) -> str:
+    more = (len(texts) if count is None else count) - _SHOWN
+    return ", ".join(texts[:_SHOWN] + ([f"… {more} more"] if more > 0 else []))
 
 
 def same_length(**arrays: NDArray[Any]) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data.arrays import frozen
+from cryoweave.data.arrays import frozen, short_repr
 from cryoweave.data.frame import Frame
 from cryoweave.errors import InputError
 
@@ -24,6 +24,8 @@ class DensityMap:
 
     values: NDArray[np.float32]
     frame: Frame
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", frozen(self.values, np.float32, "a map", self.frame.shape_zyx))
@@ -46,6 +48,8 @@ class ProbabilityMaps:
     values: NDArray[np.float32]
     frame: Frame
     classes: tuple[str, ...] = field(default=())
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data.arrays import frozen, same_length
+from cryoweave.data.arrays import frozen, same_length, short_repr
 from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTIDES
 
 _DTYPES: dict[str, type] = {
@@ -47,6 +47,8 @@ class Model:
     occupancy: NDArray[np.float32]
     b_factor: NDArray[np.float32]
     hetero: NDArray[np.bool_]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xyz", frozen(self.xyz, np.float64, "atom positions", (None, 3)))

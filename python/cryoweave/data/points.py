@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data.arrays import frozen, same_length
+from cryoweave.data.arrays import frozen, same_length, short_repr
 from cryoweave.errors import InputError
 
 
@@ -41,6 +41,8 @@ class PointCloud:
     edges: NDArray[np.int32] = field(default_factory=_no_edges)
     probabilities: NDArray[np.float32] = field(default_factory=_no_probabilities)
     classes: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))

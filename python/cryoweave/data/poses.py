@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data.arrays import frozen, same_length
+from cryoweave.data.arrays import frozen, same_length, short_repr
 from cryoweave.errors import InputError
 
 
@@ -29,6 +29,8 @@ class Poses:
     translation: NDArray[np.float64]
     score: NDArray[np.float64]
     model: NDArray[np.str_]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rotation", frozen(self.rotation, np.float64, "rotations", (None, 3, 3)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data.arrays import frozen, same_length
+from cryoweave.data.arrays import frozen, same_length, short_repr
 from cryoweave.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class ScoreTable:
     residues: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     whole: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "chain", frozen(self.chain, np.str_, "chain", (None,)))

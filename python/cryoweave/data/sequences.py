@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from cryoweave.data.arrays import short_repr
 from cryoweave.data.residues import ALPHABETS
 from cryoweave.errors import InputError
 
@@ -35,6 +36,8 @@ class Sequence:
     secondary_structure: str = ""
     copies: int = 1
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         if not self.letters:
             raise InputError(f"sequence {self.name!r} is empty", "remove the entry or add its residues")
@@ -63,6 +66,8 @@ class SequenceSet:
     """The sequences of one map, in the order of the file."""
 
     sequences: tuple[Sequence, ...]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sequences", tuple(self.sequences))

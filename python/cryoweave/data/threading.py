@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data.arrays import frozen, same_length
+from cryoweave.data.arrays import frozen, same_length, short_repr
 from cryoweave.data.sequences import SequenceSet
 from cryoweave.errors import InputError
 
@@ -42,6 +42,8 @@ class Threading:
     confidence: NDArray[np.float32]
     score: NDArray[np.float64]
     origin: tuple[str, ...]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name, dtype, shape in (

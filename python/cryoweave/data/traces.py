@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data.arrays import frozen, same_length
+from cryoweave.data.arrays import frozen, same_length, short_repr
 from cryoweave.errors import InputError
 
 
@@ -34,6 +34,8 @@ class Traces:
     fragment: NDArray[np.int32]
     candidate: NDArray[np.int32]
     score: NDArray[np.float64]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name, dtype, shape in (
