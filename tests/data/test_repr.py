@@ -17,7 +17,7 @@ def model():
 
 
 def scores():
-    whole = {name: 0.5 for name in ("recall", "precision", "f1", "rmsd", "tm", "gdt")}
+    whole = dict.fromkeys(("recall", "precision", "f1", "rmsd", "tm", "gdt"), 0.5)
     return ScoreTable([], [], [], [], {}, whole, {name: Metric(name) for name in whole})
 
 
@@ -41,7 +41,6 @@ def test_every_value_fits_a_few_lines():
 
 
 def test_the_package_lists_what_it_offers_and_no_imports():
-    code = (
-        "import cryoweave; print([name for name in dir(cryoweave) if name[0] != '_'] == sorted(cryoweave.__all__[1:]))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+    code = "import cryoweave; print(*[name for name in dir(cryoweave) if name[0] != '_'])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown == "load_map load_model load_sequences plan run run_stage\n"

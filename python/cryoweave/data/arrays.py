@@ -1,7 +1,7 @@
 """How a data class takes an array in: converted, checked, read-only."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -66,10 +66,9 @@ def _short(value: Any) -> str:
         return f"{{{_first([str(name) for name in value])}}}"
     if isinstance(value, tuple):
         return f"({_first([_short(item) for item in value[: _SHOWN + 1]], len(value))})"
-    text = repr(value)
-    return (
-        text if len(text) <= _LETTERS or is_dataclass(value) or not isinstance(value, str) else f"{text[:_LETTERS]}…'"
-    )
+    if isinstance(value, str) and len(value) > _LETTERS:
+        return f"{value[:_LETTERS]!r}…"
+    return repr(value)
 
 
 def _first(texts: list[str], count: int | None = None) -> str:
