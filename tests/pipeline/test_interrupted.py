@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from cryoweave.cli.compare import read_run
 from cryoweave.errors import UsageError
 from cryoweave.pipeline.lock import LOCK, locked
 
@@ -61,6 +62,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(command, environment, files):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert state(files / "out") == "running"
+    assert read_run(files / "out").facts["state"] == "stopped"
     assert (files / "out" / LOCK).exists()
     assert list((files / "out").glob(".scratch-*"))
 
@@ -79,18 +81,20 @@ def test_a_killed_run_goes_on_and_gives_the_same(command, environment, files):
     assert results(files / "out") == results(files / "fresh")
 
 
-def test_ctrl_c_ends_it_at_once_with_130(command, environment, files):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_ends_it_at_once_with_130(command, environment, files, number):
     process = subprocess.Popen(
         command("--set", "trace.seconds=30"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     wait_for(in_trace(files / "out"), process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=20)  # far less than the stage takes
     assert process.returncode == 130
     assert out == ""
     assert "error: interrupted\nhint: the same command goes on after the last stage that was done\n" in err
     assert "Traceback" not in err
     assert state(files / "out") == "interrupted"
+    assert not (files / "out" / LOCK).exists()
     assert not list((files / "out").glob(".*"))
     events = [json.loads(line) for line in (files / "out" / "events.jsonl").read_text().splitlines()]
     assert (events[-1]["event"], events[-1]["state"]) == ("run_finished", "interrupted")
@@ -103,6 +107,7 @@ def test_two_runs_do_not_share_a_folder(command, environment, files):
     wait_for(in_trace(files / "out"), process)
     second = subprocess.run(command(), env=environment, capture_output=True, text=True)
     assert second.returncode == 2
+    assert read_run(files / "out").facts["state"] == "running"
     assert f"error: another run (process {process.pid} on " in second.stderr
     assert "hint: wait for it, stop it, or choose another folder with -o" in second.stderr
     process.kill()

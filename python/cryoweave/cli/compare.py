@@ -62,12 +62,15 @@ def read_run(folder: Path) -> Run:
         If the folder holds no run.
     """
     from cryoweave.io.scores import read_scores
+    from cryoweave.pipeline.lock import in_use
     from cryoweave.pipeline.record import read_record
 
     record = read_record(folder)
     if record is None or not isinstance(record.get("steps"), list):
         raise InputError(f"{folder} is not the folder of a run", "give folders that `cryoweave run` wrote")
     facts = {name: record.get(name) for name in ("recipe", "state", "seconds", "seed", "threads", "device")}
+    if facts["state"] == "running" and not in_use(folder):
+        facts["state"] = "stopped"
     inputs = record.get("inputs", {})
     facts |= {f"input {name}": Path(str(entry.get("path"))).name for name, entry in inputs.items()}
     params = {

@@ -1,5 +1,6 @@
 """``cryoweave run``: from a map to a model, its scores and a report."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from cryoweave.cli.watch import seconds, watching
 if TYPE_CHECKING:
     from cryoweave.pipeline.run import RunResult
 
+_ENDINGS, _DEFAULT = (signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL
 _MEANING = {
     "model": "atomic model",
     "scores": "scores with their definitions",
@@ -102,12 +104,20 @@ def run(
 
 @contextmanager
 def _resumable() -> Iterator[None]:
-    """Says on Ctrl-C that nothing is lost."""
+    """Says on Ctrl-C that nothing is lost; what else ends a program politely counts as Ctrl-C."""
+    kept = {number: signal.signal(number, _interrupt) for number in _ENDINGS if signal.getsignal(number) is _DEFAULT}
     try:
         yield
     except KeyboardInterrupt:
         console.show_error("interrupted", "the same command goes on after the last stage that was done")
         raise typer.Exit(console.INTERRUPTED) from None
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _last_screen(result: "RunResult", compared: bool) -> None:

@@ -41,7 +41,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> TextIO:
     for _ in range(10):
-        handle = path.open("a+", encoding="utf-8")
+        try:
+            handle = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            hint = "check the folder's permissions, or choose another with -o"
+            raise UsageError(f"cannot write into {path.parent}: {error.strerror}", hint) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -61,6 +65,23 @@ def _acquire(path: Path) -> TextIO:
                 return handle
         handle.close()  # its owner removed it between our opening and locking
     raise _busy(path, None)
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a run works in the folder at this moment; on another computer, as far as its lock tells."""
+    try:
+        handle = (folder / LOCK).open(encoding="utf-8")
+    except OSError:
+        return False
+    with handle:
+        owner = _owner(handle)
+        if owner is not None and owner[1] != socket.gethostname():
+            return True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:  # someone holds it, or the disk knows no locks
+            return owner is None or _alive(*owner)
+    return False
 
 
 def _owner(handle: TextIO) -> tuple[int, str] | None:
