@@ -376,6 +376,10 @@ def test_a_folder_that_is_no_run_is_left_alone(go, files, toys):
         go(output=files)
     with pytest.raises(UsageError, match="is a file"):
         go(output=files / "chains.fasta")
+    for below in (files / "chains.fasta" / "sub", Path("/proc/cryoweave/out")):
+        with pytest.raises(UsageError, match=r"chains.fasta is a file|cannot make the folder /proc") as error:
+            go(output=below)
+        assert "-o" in error.value.hint
     go()
     with pytest.raises(UsageError, match="holds a run of toy, not of chain"):
         go(parse_chain("toy.points"))

@@ -134,14 +134,20 @@ def check_folder(folder: Path, recipe: Recipe, lock: str) -> None:
     Raises
     ------
     UsageError
-        If it is a file, holds something that is no run, or a run of another recipe.
+        If it is or lies in a file, holds something that is no run, or a run of another recipe, or cannot be read.
     """
     hint = "choose another folder with -o"
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, not a folder", hint)
-    if not folder.is_dir() or not any(folder.iterdir()) or (folder / lock).exists():
-        return
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise UsageError(f"{there} is a file, not a folder", hint)
+        if there != folder or not any(folder.iterdir()):
+            return
+    except OSError as error:
+        raise UsageError(f"cannot look into the folder {folder}: {error.strerror}", hint) from error
     record = read_record(folder)
+    if record is None and (folder / lock).exists():
+        return  # a run that was killed before it wrote anything, or one that begins at this moment
     if record is None or record.get("schema") != SCHEMA:
         raise UsageError(f"{folder} holds files that are not a run", hint)
     if record.get("recipe") != recipe.id:

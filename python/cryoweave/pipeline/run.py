@@ -152,7 +152,11 @@ def run(
             check_same_problem(folder, values)
     chosen, why = choose_device(device)
     count = choose_threads(threads)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "choose another folder with -o"
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}", hint) from error
     with locked(folder):
         journal = Journal(folder, progress)
         with logged(folder, journal, before) as log:
