@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
-from errno import EACCES, EDQUOT, EMFILE, ENOSPC, EROFS
+from errno import EACCES, EDQUOT, EMFILE, ENOSPC, EPERM, EROFS
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 BUG = 4
-_MACHINE = {EACCES, EDQUOT, EMFILE, ENOSPC, EROFS}
+_ALLOWED = "check the permissions of this file or folder (ls -l), or choose another"
+_ROOM = "make room, or choose another folder"
+_MACHINE = {
+    EACCES: _ALLOWED,
+    EPERM: _ALLOWED,
+    EROFS: "this disk cannot be written: choose another folder",
+    ENOSPC: _ROOM,
+    EDQUOT: _ROOM,
+    EMFILE: "raise the limit of open files (ulimit -n)",
+}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 
@@ -122,7 +131,8 @@ def guard(command: Callable[[], Any]) -> int:
         return 1
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _MACHINE:
-            show_error(str(error), "make room, or choose another folder")
+            place = f"{error.filename}: " if error.filename else ""
+            show_error(f"{place}{error.strerror}", _MACHINE[error.errno])
             return 1
         show_bug(error)
         return BUG

@@ -1,0 +1,30 @@
+"""What becomes of errors of the machine."""
+
+import errno
+import os
+
+import pytest
+
+from cryoweave.cli import console
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EACCES, "permissions"),
+        (errno.EPERM, "permissions"),
+        (errno.EROFS, "cannot be written"),
+        (errno.ENOSPC, "make room"),
+        (errno.EDQUOT, "make room"),
+        (errno.EMFILE, "ulimit"),
+    ],
+)
+def test_the_hint_fits_what_the_machine_refused(capsys, number, hint):
+    def refused():
+        raise OSError(number, os.strerror(number), "a/map.mrc")
+
+    assert console.guard(refused) == 1
+    error, advice = capsys.readouterr().err.splitlines()
+    assert error == f"error: a/map.mrc: {os.strerror(number)}"
+    assert hint in advice
+    assert ("room" in advice) == (hint == "make room")
