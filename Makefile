@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := examples/emd2566
 PLUGINS := $(wildcard plugins/*/)
+RUST_WANTED := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 RUST := Cargo.toml $(wildcard rust/*/Cargo.toml) $(shell find rust -name '*.rs')
 
 .PHONY: setup demo test lint bench clean
@@ -11,7 +12,9 @@ RUST := Cargo.toml $(wildcard rust/*/Cargo.toml) $(shell find rust -name '*.rs')
 setup: .venv/.core .venv/.plugins
 
 .venv/.tools: pyproject.toml
-	@command -v cargo >/dev/null || { echo "cargo is not on PATH: install Rust >= 1.85, see https://rustup.rs" >&2; exit 1; }
+	@cargo --version 2>/dev/null | awk -v wanted=$(RUST_WANTED) '{ split(wanted, w, "."); split($$2, f, "."); \
+		exit !(f[1] > w[1] || f[1] == w[1] && f[2] >= w[2]) } END { if (!NR) exit 1 }' || { \
+		echo "Rust >= $(RUST_WANTED) is needed; found: $$(cargo --version 2>/dev/null || echo 'no cargo that runs'). Get it from https://rustup.rs, or: rustup update stable" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "$(PYTHON) is not Python >= 3.11 with venv (Debian: apt install python3-venv); name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' 'maturin>=1.9,<2'
