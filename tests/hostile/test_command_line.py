@@ -105,6 +105,35 @@ def test_an_output_that_is_a_file_is_refused_and_kept(tmp_path, monkeypatch, cap
     assert taken.read_text() == "mine"
 
 
+@pytest.mark.parametrize("where", ["file", "folder"])
+def test_an_input_that_must_not_be_read_is_told_as_such(where, tmp_path, monkeypatch, capfd):
+    (tmp_path / "shut").mkdir()
+    path = tmp_path / "shut" / "map.mrc.gz"
+    path.write_bytes(MAP.read_bytes())
+    tries = (["plan", "mainmast-plus", "-v", path, "-s", FASTA], ["map", "info", path])
+    for words in tries:  # also loads all modules: afterwards the interpreter's own may be out of reach
+        assert called(monkeypatch, capfd, *words)[0] == 0
+    assert called(monkeypatch, capfd, "map", "info", tmp_path / "nowhere.mrc")[0] == 1
+    shut = path if where == "file" else path.parent
+    shut.chmod(0)
+    root = os.geteuid() == 0
+    try:
+        if root:  # to whom nothing is forbidden
+            for folder in (tmp_path, *tmp_path.parents[:2]):
+                folder.chmod(0o755)
+            os.seteuid(65534)
+        answers = [called(monkeypatch, capfd, *words) for words in tries]
+    finally:
+        if root:
+            os.seteuid(0)
+        shut.chmod(0o700)
+    for code, out, err in answers:
+        assert (code, out) == (1, "")
+        assert str(path) in err
+        assert "denied" in err
+        assert "hint: check the permissions" in err
+
+
 def command(*words):
     return [str(Path(sys.executable).with_name("cryoweave")), *map(str, words)]
 

@@ -16,15 +16,25 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
 
 def check(
-    map_file: Annotated[Path, typer.Option("--map", "-v", metavar="MAP", help="The density map (MRC or CCP4).")],
+    map_file: Annotated[
+        Path, typer.Option("--map", "-v", metavar="MAP", readable=False, help="The density map (MRC or CCP4).")
+    ],
     protein: Annotated[
-        Path | None, typer.Option("--sequence", "-s", "--protein-fasta", "-pf", help="FASTA file of the proteins.")
+        Path | None,
+        typer.Option("--sequence", "-s", "--protein-fasta", "-pf", readable=False, help="FASTA file of the proteins."),
     ] = None,
-    rna: Annotated[Path | None, typer.Option("--rna-fasta", "-rf", help="FASTA file of the RNA.")] = None,
-    dna: Annotated[Path | None, typer.Option("--dna-fasta", "-df", help="FASTA file of the DNA.")] = None,
-    model: Annotated[Path | None, typer.Option("--model", help="A model that should sit in the map.")] = None,
+    rna: Annotated[
+        Path | None, typer.Option("--rna-fasta", "-rf", readable=False, help="FASTA file of the RNA.")
+    ] = None,
+    dna: Annotated[
+        Path | None, typer.Option("--dna-fasta", "-df", readable=False, help="FASTA file of the DNA.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", readable=False, help="A model that should sit in the map.")
+    ] = None,
     reference: Annotated[
-        Path | None, typer.Option("--reference", "-r", help="The deposited model; used if no --model is given.")
+        Path | None,
+        typer.Option("--reference", "-r", readable=False, help="The deposited model; used if no --model is given."),
     ] = None,
     contour: Annotated[float | None, typer.Option("--contour", help="The contour that you mean to use.")] = None,
     as_json: console.Json = False,

@@ -28,7 +28,7 @@ class Run:
 
 
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", readable=False, help="Run folders.")],
     only_changed: Annotated[bool, typer.Option("--only-changed", help="Only rows in which the runs differ.")] = False,
     all_params: Annotated[bool, typer.Option("--all-params", help="Also the parameters that are equal.")] = False,
     sort_by: Annotated[str, typer.Option("--sort-by", metavar="SCORE", help="Best run first, by this row.")] = "",

@@ -8,29 +8,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
-from errno import EACCES, EDQUOT, EMFILE, ENOSPC, EPERM, EROFS
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cryoweave.errors import CryoweaveError
+from cryoweave.pipeline.machine import HINTS, hint_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 INTERRUPTED = 130
 BUG = 4
-_ALLOWED = "check the permissions of this file or folder (ls -l), or choose another"
-_ROOM = "make room, or choose another folder"
-_MACHINE = {
-    EACCES: _ALLOWED,
-    EPERM: _ALLOWED,
-    EROFS: "this disk cannot be written: choose another folder",
-    ENOSPC: _ROOM,
-    EDQUOT: _ROOM,
-    EMFILE: "raise the limit of open files (ulimit -n)",
-}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 
@@ -119,7 +109,7 @@ def guard(command: Callable[[], Any]) -> int:
     except SystemExit as ending:
         return _ending(ending)
     except CryoweaveError as error:
-        show_error(str(error), error.hint)
+        show_error(str(error), hint_of(error))
         return error.exit_code
     except KeyboardInterrupt:
         show_error("interrupted")
@@ -130,9 +120,9 @@ def guard(command: Callable[[], Any]) -> int:
         show_error(f"not enough memory ({error})" if str(error) else "not enough memory", "crop or resample the map")
         return 1
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _MACHINE:
+        if isinstance(error, OSError) and error.errno in HINTS:
             place = f"{error.filename}: " if error.filename else ""
-            show_error(f"{place}{error.strerror}", _MACHINE[error.errno])
+            show_error(f"{place}{error.strerror}", HINTS[error.errno])
             return 1
         show_bug(error)
         return BUG

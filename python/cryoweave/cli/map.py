@@ -22,7 +22,7 @@ def _group() -> None:
 
 @app.command("info")
 def info(
-    file: Annotated[Path, typer.Argument(help="MRC or CCP4 file, also gzip or bzip2.")],
+    file: Annotated[Path, typer.Argument(readable=False, help="MRC or CCP4 file, also gzip or bzip2.")],
     header_only: Annotated[bool, typer.Option("--header-only", help="Do not read the voxels.")] = False,
     origin: Annotated[str, typer.Option("--origin", metavar="X,Y,Z", help="Use this origin (Å).")] = "",
     voxel: Annotated[float | None, typer.Option("--voxel", help="Use this voxel size (Å).")] = None,

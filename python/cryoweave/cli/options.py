@@ -1,4 +1,7 @@
-"""Options that ``run`` and ``plan`` share; each help text has an example."""
+"""Options that ``run`` and ``plan`` share; each help text has an example.
+
+``readable=False`` only keeps Typer from looking: the readers say themselves what is wrong with a file.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +28,7 @@ Map = Annotated[
     typer.Option(
         "-v",
         "--map",
+        readable=False,
         metavar="MAP",
         help="Density map, MRC or CCP4, also .gz; e.g. -v emd_2566.map.gz.",
         rich_help_panel=INPUTS,
@@ -33,14 +37,19 @@ Map = Annotated[
 Sequences = Annotated[
     Path | None,
     typer.Option(
-        "-s", "--sequence", "-pf", "--protein-fasta", metavar="FASTA",
+        "-s", "--sequence", "-pf", "--protein-fasta", readable=False, metavar="FASTA",
         help="Sequences of the proteins, e.g. -s chains.fasta.", rich_help_panel=INPUTS,
     ),
 ]  # fmt: skip
 Rna = Annotated[
     Path | None,
     typer.Option(
-        "-rf", "--rna-fasta", metavar="FASTA", help="Sequences of the RNA, e.g. -rf rrna.fasta.", rich_help_panel=INPUTS
+        "-rf",
+        "--rna-fasta",
+        readable=False,
+        metavar="FASTA",
+        help="Sequences of the RNA, e.g. -rf rrna.fasta.",
+        rich_help_panel=INPUTS,
     ),
 ]
 Dna = Annotated[
@@ -48,6 +57,7 @@ Dna = Annotated[
     typer.Option(
         "-df",
         "--dna-fasta",
+        readable=False,
         metavar="FASTA",
         help="Sequences of the DNA, e.g. -df operator.fasta.",
         rich_help_panel=INPUTS,
@@ -56,7 +66,7 @@ Dna = Annotated[
 Secondary = Annotated[
     Path | None,
     typer.Option(
-        "--secondary-structure", metavar="FILE", rich_help_panel=INPUTS,
+        "--secondary-structure", readable=False, metavar="FILE", rich_help_panel=INPUTS,
         help="Secondary structure of the proteins, letters H, E, C or a PSIPRED or SPIDER file; e.g. chain.ss2.",
     ),
 ]  # fmt: skip
@@ -64,6 +74,7 @@ ModelFile = Annotated[
     Path | None,
     typer.Option(
         "--model",
+        readable=False,
         metavar="FILE",
         help="Model to start from or to fit, PDB or mmCIF, e.g. --model af2.cif.",
         rich_help_panel=INPUTS,
@@ -72,7 +83,7 @@ ModelFile = Annotated[
 Reference = Annotated[
     Path | None,
     typer.Option(
-        "-r", "--reference", metavar="FILE", rich_help_panel=INPUTS,
+        "-r", "--reference", readable=False, metavar="FILE", rich_help_panel=INPUTS,
         help="Known model, only compared with, never built from; e.g. -r 3j6b.cif.",
     ),
 ]  # fmt: skip

@@ -15,17 +15,23 @@ if TYPE_CHECKING:
 
 def validate(
     models: Annotated[
-        list[Path], typer.Argument(metavar="MODEL...", help="Models (mmCIF or PDB), or folders of runs.")
+        list[Path],
+        typer.Argument(metavar="MODEL...", readable=False, help="Models (mmCIF or PDB), or folders of runs."),
     ],
     map_file: Annotated[
-        Path | None, typer.Option("--map", "-v", metavar="MAP", help="The density map that they should explain.")
+        Path | None,
+        typer.Option("--map", "-v", metavar="MAP", readable=False, help="The density map that they should explain."),
     ] = None,
-    reference: Annotated[Path | None, typer.Option("--reference", "-r", help="A model to compare with.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", "-r", readable=False, help="A model to compare with.")
+    ] = None,
     sequence: Annotated[
-        Path | None, typer.Option("--sequence", "-s", "--protein-fasta", "-pf", help="FASTA file of the proteins.")
+        Path | None,
+        typer.Option("--sequence", "-s", "--protein-fasta", "-pf", readable=False, help="FASTA file of the proteins."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write scores.tsv and scores.json here.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", readable=False, help="Write scores.tsv and scores.json here."),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
     as_json: console.Json = False,

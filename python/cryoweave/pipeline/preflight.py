@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, Model, SequenceSet
 from cryoweave.errors import InputError
 from cryoweave.kernels.grid import Statistics, interpolate, statistics, volume_threshold
+from cryoweave.pipeline.machine import hint_of
 
 RESIDUE_VOLUME = {"protein": 110 * 1.21, "rna": 325 * 0.91, "dna": 325 * 0.91}
 """Å³ of one residue: mean mass in Da times the partial specific volume, 0.73 cm³/g (1.21 Å³/Da) for proteins and
@@ -83,7 +84,7 @@ def attempt(topic: str, read: Callable[[], Value], findings: list[Finding]) -> V
     try:
         return read()
     except InputError as error:
-        findings.append(Finding(topic, Level.FAIL, str(error), error.hint))
+        findings.append(Finding(topic, Level.FAIL, str(error), hint_of(error)))
         return None
 
 
