@@ -77,6 +77,14 @@ def test_markdown(cli, runs):
     assert cli("compare", *runs, "--md", "--json").code == 2
 
 
+def test_seconds_are_those_of_the_steps_also_after_a_rerun_that_kept_them(cli, runs):
+    path = runs[0] / "record.json"
+    record = json.loads(path.read_text())
+    steps = [{"step": "points", "seconds": 30.5, "reused": True}, {"step": "trace", "seconds": 2.0, "reused": True}]
+    path.write_text(json.dumps({**record, "seconds": 0.2, "steps": steps}))
+    assert cli("compare", runs[0], "--json").json()[0]["seconds"] == 32.5
+
+
 def test_scores_of_an_earlier_run_are_not_the_failed_ones(cli, runs):
     path = runs[0] / "record.json"
     record = json.loads(path.read_text())

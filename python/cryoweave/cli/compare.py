@@ -69,6 +69,7 @@ def read_run(folder: Path) -> Run:
     if record is None or not isinstance(record.get("steps"), list):
         raise InputError(f"{folder} is not the folder of a run", "give folders that `cryoweave run` wrote")
     facts = {name: record.get(name) for name in ("recipe", "state", "seconds", "seed", "threads", "device")}
+    facts["seconds"] = _seconds(record)
     if facts["state"] == "running" and not in_use(folder):
         facts["state"] = "stopped"
     inputs = record.get("inputs", {})
@@ -85,6 +86,12 @@ def read_run(folder: Path) -> Run:
         scores = read_scores(folder)
         run.scores, run.metrics = dict(scores.whole), dict(scores.metrics)
     return run
+
+
+def _seconds(record: dict[str, Any]) -> float | None:
+    """What all steps took when they ran; that a later run found them kept made them no faster."""
+    known = [step["seconds"] for step in record["steps"] if isinstance(step.get("seconds"), int | float)]
+    return sum(known) if known else record.get("seconds")
 
 
 def _groups(runs: list[Run], all_params: bool) -> Iterator[Rows]:
