@@ -26,7 +26,7 @@ from cryoweave.data import (
     Traces,
 )  # fmt: skip
 from cryoweave.errors import InputError
-from cryoweave.io import digest, load, save, store
+from cryoweave.io import digest, load, read_model, save, store
 
 RNG = np.random.default_rng(11)
 SEQUENCES = SequenceSet((Sequence("A b", "MKV", "protein", "HEC", 2), Sequence("R", "ACGU", "rna")))
@@ -203,3 +203,15 @@ def test_types_without_a_format(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no digest of a set"):
         digest({1})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("kind", "chains", "calphas"), [(PointCloud, ["1"] * 7, 0), (Traces, list("1112233"), 7)])
+def test_viewers_open_points_and_traces(tmp_path: Path, kind: type, chains: list[str], calphas: int) -> None:
+    value = values()[kind]
+    save(value, tmp_path / "v")
+    (file,) = (tmp_path / "v").glob("*.cif")
+    shown = read_model(file)
+    np.testing.assert_allclose(shown.xyz, value.xyz, atol=6e-4)
+    np.testing.assert_allclose(shown.b_factor, value.weight, rtol=1e-4)
+    assert shown.chain.tolist() == chains
+    assert len(shown.trace_atoms()) == calphas

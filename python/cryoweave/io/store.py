@@ -30,6 +30,7 @@ from cryoweave.io.models import read_model
 from cryoweave.io.scores import read_scores, write_scores
 from cryoweave.io.sequences import write_sequences
 from cryoweave.io.tables import header_of, read_json, read_table, write_json, write_table
+from cryoweave.io.viewing import write_pseudo_atoms
 
 Value = TypeVar("Value")
 _XYZ = {"x": np.float64, "y": np.float64, "z": np.float64}
@@ -181,6 +182,7 @@ def _save_points(folder: Path, value: PointCloud) -> None:
         raise InputError(f"no class may be named {clash[0]!r}", "choose another name")
     classes = dict(zip(value.classes, value.probabilities.T, strict=True))
     write_table(folder / "points.tsv", {**_columns(value.xyz), "weight": value.weight, **classes})
+    write_pseudo_atoms(folder / "points.cif", value.xyz, value.weight)
     write_table(folder / "edges.tsv", {"i": value.edges[:, 0], "j": value.edges[:, 1]})
 
 
@@ -197,6 +199,7 @@ def _load_points(folder: Path) -> PointCloud:
 def _save_traces(folder: Path, value: Traces) -> None:
     points = {"fragment": value.fragment, **_columns(value.xyz), "weight": value.weight}
     write_table(folder / "traces.tsv", points)
+    write_pseudo_atoms(folder / "traces.cif", value.xyz, value.weight, value.fragment)
     write_table(folder / "fragments.tsv", {"candidate": value.candidate, "score": value.score})
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave.data import ScoreTable
 from cryoweave.errors import InputError
@@ -77,6 +78,39 @@ def write_defattr(path: str | Path, scores: ScoreTable, metric: str) -> None:
     for chain, number, insertion, value in zip(*(column.tolist() for column in columns), strict=True):
         if np.isfinite(value):
             lines.append(f"\t/{chain}:{number}{insertion}\t{value:.6g}")
+    _write(Path(path), lines)
+
+
+def write_pseudo_atoms(
+    path: str | Path, xyz: NDArray[np.float64], value: NDArray[np.float32], path_of: NDArray[np.int32] | None = None
+) -> None:
+    """Write positions as atoms of an mmCIF file, for viewers only; nothing if there is none.
+
+    Parameters
+    ----------
+    path
+        The file.
+    xyz
+        Å, shape ``(n, 3)``.
+    value
+        Written as B factor, shape ``(n,)``.
+    path_of
+        Which path each position belongs to, shape ``(n,)``: chains of Cα atoms. Without it each position stands alone.
+    """
+    if not len(xyz):
+        return
+    kind = "HETATM C C UNL" if path_of is None else "ATOM C CA UNK"
+    group, element, atom, residue = kind.split()
+    chains = np.zeros(len(xyz), np.int32) if path_of is None else path_of
+    tags = (
+        "group_PDB id type_symbol label_atom_id label_alt_id label_comp_id label_asym_id label_seq_id "
+        "pdbx_PDB_ins_code Cartn_x Cartn_y Cartn_z occupancy B_iso_or_equiv auth_seq_id auth_asym_id pdbx_PDB_model_num"
+    )
+    lines = [f"data_{Path(path).stem}", "loop_", *(f"_atom_site.{tag}" for tag in tags.split())]
+    columns = zip(xyz.tolist(), value.tolist(), chains.tolist(), strict=True)
+    for i, ((x, y, z), b, chain) in enumerate(columns, 1):
+        name = f"{element} {atom} . {residue} {chain + 1} {i} ?"
+        lines.append(f"{group} {i} {name} {x:.3f} {y:.3f} {z:.3f} 1 {b:.5g} {i} {chain + 1} 1")
     _write(Path(path), lines)
 
 
