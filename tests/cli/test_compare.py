@@ -85,6 +85,15 @@ def test_seconds_are_those_of_the_steps_also_after_a_rerun_that_kept_them(cli, r
     assert cli("compare", runs[0], "--json").json()[0]["seconds"] == 32.5
 
 
+def test_confidence_is_a_row(cli, runs):
+    path = runs[0] / "record.json"
+    sure = {"mean": 0.31, "low_share": 0.9, "low_below": 0.2, "residues": 10}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "confidence": sure}))
+    first, second = cli("compare", *runs[:2], "--json").json()
+    assert (first["mean confidence"], first["share below 0.2"]) == (0.31, 0.9)
+    assert second["mean confidence"] is None
+
+
 def test_scores_of_an_earlier_run_are_not_the_failed_ones(cli, runs):
     path = runs[0] / "record.json"
     record = json.loads(path.read_text())

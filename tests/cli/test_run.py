@@ -43,7 +43,11 @@ def test_a_run_ends_by_naming_the_report(program, toy_files):
     assert "\x1b" not in done.stdout + done.stderr
     assert "<html" in (toy_files / "out" / "report.html").read_text().lower()
 
+    assert re.search(r"^confidence +0\.50 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^low_confidence +0% +residues whose confidence is below 0.2, of 6$", done.stdout, re.MULTILINE)
+
     again = program("run", "toy", *INPUTS, "-o", "out", "-q")
+    assert re.search(r"^confidence +0\.50 ", again.stdout, re.MULTILINE), "also without a reference"
     assert again.returncode == 0
     assert again.stderr == ""
     assert "mean_distance" not in again.stdout, "there is no reference"

@@ -4,7 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from cryoweave.data import Metric, ScoreTable
+from cryoweave.data import Metric, Model, ScoreTable
+from cryoweave.pipeline.ending import confidence_of
 from cryoweave.pipeline.outputs import bibtex, merge_scores, write_outputs
 
 
@@ -54,6 +55,18 @@ def test_the_citations_say_what_they_leave_out(tmp_path):
     assert all(line.startswith("%") for line in head.strip().splitlines())
     assert "by its DOI only" in head
     assert entry[1].startswith("{10_1_x")
+
+
+def test_confidence_comes_from_b_factors_that_are_one():
+    def model(b_factor):
+        n = len(b_factor)
+        return Model.from_trace(np.zeros((n, 3)), np.full(n, "GLY"), np.full(n, "A"), np.arange(n), np.array(b_factor))
+
+    assert confidence_of(model([90, 60, 20, 19])) == {
+        "mean": 0.4725, "low_share": 0.25, "low_below": 0.2, "residues": 4,
+    }  # fmt: skip
+    for no_confidence in ([0, 0], [120, 30], [-5, 3], []):
+        assert confidence_of(model(no_confidence)) is None
 
 
 def test_citations_are_bibtex():

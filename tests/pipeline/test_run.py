@@ -1,5 +1,6 @@
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -497,3 +498,16 @@ def test_one_stage_on_values(toys, files):
     ):
         with pytest.raises(UsageError, match=message):
             cryoweave.run_stage("toy.trace", **wrong)
+
+
+def test_a_model_that_the_method_does_not_trust_is_told(go, files, toys, monkeypatch):
+    def unsure(traces, sequences, params, ctx):
+        model = build(traces, sequences, params, ctx)
+        return replace(model, b_factor=np.full(len(model), 9.0, np.float32))
+
+    build = toys.build
+    assert go().record["confidence"] == {"mean": 0.5, "low_share": 0.0, "low_below": 0.2, "residues": 6}
+    monkeypatch.setattr(toys, "build", unsure)
+    record = go(force=["build"]).record
+    assert record["confidence"] == {"mean": 0.09, "low_share": 1.0, "low_below": 0.2, "residues": 6}
+    assert "the mean confidence of the model is only 0.09" in (files / "out" / "log.txt").read_text()

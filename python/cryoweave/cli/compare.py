@@ -70,6 +70,8 @@ def read_run(folder: Path) -> Run:
         raise InputError(f"{folder} is not the folder of a run", "give folders that `cryoweave run` wrote")
     facts = {name: record.get(name) for name in ("recipe", "state", "seconds", "seed", "threads", "device")}
     facts["seconds"] = _seconds(record)
+    if sure := record.get("confidence"):
+        facts |= {"mean confidence": sure["mean"], f"share below {sure['low_below']:g}": sure["low_share"]}
     if facts["state"] == "running" and not in_use(folder):
         facts["state"] = "stopped"
     inputs = record.get("inputs", {})

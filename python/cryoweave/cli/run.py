@@ -1,7 +1,7 @@
 """``cryoweave run``: from a map to a model, its scores and a report."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,14 +120,24 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _confidence(sure: Mapping[str, float] | None) -> Iterator[tuple[str, str, str, str]]:
+    if sure is None:
+        return
+    yield "confidence", f"{sure['mean']:.2f}", "", "mean over the residues, 0 to 1, by the method that built them"
+    low = f"residues whose confidence is below {sure['low_below']:g}"
+    yield "low_confidence", f"{sure['low_share']:.0%}", "", f"{low}, of {sure['residues']}"
+
+
 def _last_screen(result: "RunResult", compared: bool) -> None:
     outputs = dict(result.record["outputs"])
     report = outputs.pop("report")
+    rows = [*_confidence(result.record.get("confidence"))]
     if compared and result.scores is not None:
-        rows = [
+        rows += [
             (name, f"{value:.4g}", result.scores.metrics[name].unit, result.scores.metrics[name].definition)
             for name, value in result.scores.whole.items()
         ]
+    if rows:
         console.table(("figure", "value", "unit", "meaning"), rows)
     console.data(f"{result.record['recipe']} done in {seconds(result.record['seconds'])}")
     for name, file in outputs.items():

@@ -1,8 +1,11 @@
 """The end of a run: the files that people open, and the report."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cryoweave.data import Model, ScoreTable
 from cryoweave.pipeline.inputs import RunInput
@@ -12,6 +15,12 @@ from cryoweave.pipeline.wiring import Wired
 
 if TYPE_CHECKING:
     from cryoweave.report.folder import RunFolder
+
+log = logging.getLogger("cryoweave.run")
+LOW_CONFIDENCE = 0.2
+"""Below it a residue says little. Measured on EMD-2566 with confidence as agreement of the best 20 threadings: means of
+0.25 for a trace with 88 % of its Cα within 3 Å, 0.19 for one whose sequence lies wrong, 0.10 for a wrong sequence and
+0.09 for noise instead of the map."""
 
 
 def finish(
@@ -30,7 +39,10 @@ def finish(
     outputs: dict[str, str] = {}
     if EARLIER not in record.entries or not cut or model is not None or scores is not None:
         outputs = _replace_outputs(folder, wired, record, inputs, model, scores)
-    record.write(state="done", outputs=outputs)
+    sure = confidence_of(model) if model is not None else None
+    record.write(state="done", outputs=outputs, **({"confidence": sure} if sure else {}))
+    if sure and sure["mean"] < LOW_CONFIDENCE:
+        log.warning("the mean confidence of the model is only %.2f: it may well be wrong everywhere", sure["mean"])
     shown = read_run(folder)
     density, reference = inputs.get("density"), inputs.get("reference")
     if model is not None and density is not None:
@@ -45,6 +57,26 @@ def finish(
         record.write(outputs=outputs)
     report(folder, record, shown)
     return scores
+
+
+def confidence_of(model: Model) -> dict[str, float] | None:
+    """How sure the method is of its model, from B factors that are 100 × confidence.
+
+    Returns
+    -------
+    ``mean`` over the residues, ``low_share`` of those below ``low_below``, and how many ``residues`` there are; None
+    if the B factors are no confidence: all 0, or beyond 0 to 100.
+    """
+    values = model.trace_atoms().b_factor.astype(np.float64) / 100
+    if not values.size or not values.any() or not ((values >= 0) & (values <= 1)).all():
+        return None
+    low = float(np.mean(values < LOW_CONFIDENCE))
+    return {
+        "mean": round(float(values.mean()), 4),
+        "low_share": round(low, 4),
+        "low_below": LOW_CONFIDENCE,
+        "residues": int(values.size),
+    }
 
 
 def _replace_outputs(
