@@ -6,11 +6,13 @@ import pty
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
-from cryoweave.cli import console
+from cryoweave.cli import console, watch
 from cryoweave.cli.main import app
+from cryoweave.pipeline.words import NEVER_RAN
 
 PROGRAM = "from cryoweave.cli.main import main; main()"
 
@@ -38,7 +40,7 @@ def test_a_run_ends_by_naming_the_report(program, toy_files):
     assert lines[-1] == "the report: out/report.html"
     assert "atomic model: out/model.cif" in lines
     assert re.search(r"^mean_distance +\d", done.stdout, re.MULTILINE)
-    assert "[2/5] trace (toy.trace): it has not run yet" in done.stderr
+    assert "[2/5] trace (toy.trace): running\n" in done.stderr
     assert re.search(r"^\[1/5\] points done in [\d.]+ s \(points 6\)$", done.stderr, re.MULTILINE)
     assert "\x1b" not in done.stdout + done.stderr
     assert "<html" in (toy_files / "out" / "report.html").read_text().lower()
@@ -51,6 +53,52 @@ def test_a_run_ends_by_naming_the_report(program, toy_files):
     assert again.returncode == 0
     assert again.stderr == ""
     assert "mean_distance" not in again.stdout, "there is no reference"
+
+
+def test_a_step_that_runs_again_says_why(program):
+    program("run", "toy", *INPUTS, "-o", "out")
+    again = program("run", "toy", *INPUTS, "-o", "out", "--set", "score.value=0.75")
+    assert "score (toy.score): running, since its parameter value changed from 0.5 to 0.75\n" in again.stderr
+
+
+def test_a_run_without_a_model_names_what_it_made(program, toy_files):
+    done = program("run", "toy", *INPUTS, "-o", "out", "--until", "trace")
+    named = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("result of trace: ")]
+    assert "out/stages/02-trace/traces.tsv" in named
+    assert all((toy_files / name).is_file() for name in named)
+    assert not any("stage.json" in name for name in named)
+
+
+def test_a_failed_run_names_its_report(program, toy_files):
+    done = program("run", "toy", *INPUTS, "-o", "out", "--set", "points.threshold=9")
+    assert done.returncode == 1
+    assert "how far it came: out/report.html\n" in done.stderr
+    assert (toy_files / "out" / "report.html").is_file()
+
+
+def test_a_long_step_is_not_silent(monkeypatch, capsys):
+    monkeypatch.setattr(watch, "PAUSE", 0.01)
+
+    def told(part):
+        nonlocal shown
+        end = time.monotonic() + 20
+        while part not in shown and time.monotonic() < end:
+            time.sleep(0.01)
+            shown += capsys.readouterr().err
+        return part in shown
+
+    shown = ""
+    with watch.watching(False) as show:
+        show({"event": "run_started", "steps": ["points", "trace"]})
+        show({"event": "stage_started", "step": "trace", "stage": "toy.trace", "reason": NEVER_RAN})
+        assert told("[2/2] trace has been running for 0.")
+        show({"event": "progress", "step": "trace", "done": 3, "total": 4})
+        assert told(" s, 75% done")
+        show({"event": "stage_finished", "step": "trace", "seconds": 1.0})
+        assert told("trace done in 1.00 s")
+        time.sleep(0.1)
+    shown += capsys.readouterr().err
+    assert "running" not in shown.partition("trace done")[2]
 
 
 def test_json_is_the_record_and_nothing_else(program, toy_files):

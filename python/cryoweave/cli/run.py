@@ -3,12 +3,14 @@
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cryoweave.cli import console, options
 from cryoweave.cli.watch import seconds, watching
+from cryoweave.pipeline.words import STAGE_FILE
 
 if TYPE_CHECKING:
     from cryoweave.pipeline.run import RunResult
@@ -120,6 +122,14 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _last_step(result: "RunResult") -> Iterator[tuple[str, Path]]:
+    """The files of a run that ends before there is a model."""
+    step = result.record["steps"][-1]
+    for file in sorted((result.folder / step["folder"]).rglob("*")):
+        if file.is_file() and file.name != STAGE_FILE:
+            yield step["step"], file
+
+
 def _confidence(sure: Mapping[str, float] | None) -> Iterator[tuple[str, str, str, str]]:
     if sure is None:
         return
@@ -140,6 +150,9 @@ def _last_screen(result: "RunResult", compared: bool) -> None:
     if rows:
         console.table(("figure", "value", "unit", "meaning"), rows)
     console.data(f"{result.record['recipe']} done in {seconds(result.record['seconds'])}")
+    if result.model is None:
+        for name, file in _last_step(result):
+            console.data(f"result of {name}: {file}")
     for name, file in outputs.items():
         console.data(f"{_MEANING[name]}: {result.folder / file}")
     console.data(f"{_MEANING['report']}: {result.folder / report}")

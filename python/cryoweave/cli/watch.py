@@ -1,16 +1,21 @@
 """A run as a person sees it on stderr: a bar per stage on a terminal, plain lines elsewhere."""
 
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cryoweave.cli import console
+from cryoweave.pipeline.words import NEVER_RAN
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
 _ROOM = 50
+PAUSE = 30.0
+"""Seconds after which plain lines say that a stage still runs."""
 
 
 class Show(Protocol):
@@ -31,6 +36,8 @@ class Lines:
     def __init__(self, err: "Console") -> None:
         self._err = err
         self._steps: list[str] = []
+        self._running: tuple[str, float] | None = None
+        self._moved = (0, 0)
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Print what a person wants to know of an event."""
@@ -39,13 +46,18 @@ class Lines:
             case "run_started":
                 self._steps = event["steps"]
             case "stage_started":
-                self.started(f"{self.number(step)} {step}", f"({event['stage']}): {event['reason']}")
+                again = "" if event["reason"] == NEVER_RAN else f", since {event['reason']}"
+                self.started(f"{self.number(step)} {step}", f"({event['stage']}): running{again}")
             case "stage_finished":
                 self.ended(f"{self.number(step)} {step} done in {seconds(event['seconds'])}{_findings(event)}")
             case "stage_reused":
                 self.ended(f"{self.number(step)} {step} kept: nothing changed{_findings(event)}")
             case "stage_left_out":
                 self.line(f"{step} is left out: {event['reason']}")
+            case "stage_failed":
+                self._running = None
+            case "run_finished" if event.get("report"):
+                self.line(f"how far it came: {event['report']}")
             case "progress":
                 self.moved(event["done"], event["total"])
             case "log" if event["level"] not in ("INFO", "DEBUG", "ERROR"):
@@ -61,13 +73,25 @@ class Lines:
 
     def started(self, title: str, why: str) -> None:
         """A stage begins."""
+        self._running, self._moved = (title, time.monotonic()), (0, 0)
         self.line(f"{title} {why}")
 
     def moved(self, done: int, total: int) -> None:
-        """A stage goes on: nothing for plain lines."""
+        """A stage goes on; :meth:`remind` tells it."""
+        self._moved = (done, total)
+
+    def remind(self) -> None:
+        """Say which stage runs, for how long and how far it is."""
+        if self._running is None:
+            return
+        title, began = self._running
+        done, total = self._moved
+        share = f", {done / total:.0%} done" if total else ""
+        self.line(f"{title} has been running for {seconds(round(time.monotonic() - began, 1))}{share}")
 
     def ended(self, text: str) -> None:
         """A stage has its result."""
+        self._running = None
         self.line(text)
 
 
@@ -111,13 +135,33 @@ def watching(quiet: bool) -> Iterator[Show | None]:
     if quiet:
         yield None
     elif not err.is_terminal:
-        yield Lines(err)
+        lines = Lines(err)
+        with _reminded(lines):
+            yield lines
     else:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=err, transient=True) as bars:
             yield Bars(err, bars)
+
+
+@contextmanager
+def _reminded(lines: Lines) -> Iterator[None]:
+    """Remind from a thread of its own, since many stages are silent until they are done."""
+    ended = threading.Event()
+
+    def remind() -> None:
+        while not ended.wait(PAUSE):
+            lines.remind()
+
+    reminder = threading.Thread(target=remind, daemon=True)
+    reminder.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        reminder.join()
 
 
 def seconds(value: float | None) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 from cryoweave.errors import CryoweaveError, StageError
 from cryoweave.pipeline.wiring import WiredStep
+from cryoweave.pipeline.words import NEVER_RAN, STAGE_FILE
 
-STAGE_FILE = "stage.json"
-NEVER_RAN = "it has not run yet"
 CHANGED_FILES = "its files changed"
 
 

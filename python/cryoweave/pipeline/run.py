@@ -218,7 +218,9 @@ class _Run:
             if earlier := self.record.entries.get(EARLIER):
                 began = str(earlier.get("started"))[:16]
                 self.log.warning("model, scores and report.html in %s are those of the run of %s", self.folder, began)
-            self.journal.emit("run_finished", state=state, seconds=self.record.entries["seconds"])
+            left = self.record.entries["outputs"].get("report") if state == "failed" else None
+            report_there = {"report": str(self.folder / left)} if left else {}
+            self.journal.emit("run_finished", state=state, seconds=self.record.entries["seconds"], **report_there)
         return result
 
     def _report_failure(self) -> None:
