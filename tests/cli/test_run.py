@@ -101,6 +101,18 @@ def test_a_long_step_is_not_silent(monkeypatch, capsys):
     assert "running" not in shown.partition("trace done")[2]
 
 
+def test_run_toml_repeats_a_run(program, toy_files):
+    program("run", "toy", *INPUTS, "-o", "out", "--seed", "5", "-t", "1")
+    again = program("run", "out/run.toml")
+    assert again.returncode == 0, again.stderr
+    record = json.loads((toy_files / "toy_emd_1" / "record.json").read_text())
+    assert (record["seed"], record["threads"]) == (5, 1)
+    assert (toy_files / "toy_emd_1/model.cif").read_bytes() == (toy_files / "out/model.cif").read_bytes()
+    plan = program("plan", "out/run.toml", "-o", "out")
+    assert plan.returncode == 0, plan.stderr
+    assert plan.stdout.count("nothing changed") == 4
+
+
 def test_json_is_the_record_and_nothing_else(program, toy_files):
     done = program("run", "toy", *INPUTS, "-o", "out", "--json")
     record = json.loads(done.stdout)

@@ -9,7 +9,7 @@ import pytest
 
 import cryoweave
 from cryoweave import host
-from cryoweave.data import DensityMap
+from cryoweave.data import DensityMap, Sequence, SequenceSet
 from cryoweave.errors import InputError, PluginError, StageError, UsageError
 from cryoweave.host import Stage, hookimpl
 from cryoweave.io.maps import read_map
@@ -85,6 +85,47 @@ def test_run_toml_is_a_recipe_that_gives_the_same(go, files, toys):
     assert table["step"][0]["params"] == {"threshold": 0.4, "count": 6}
     go(files / "out" / "run.toml", output=files / "again")
     assert result_files(files / "again") == result_files(files / "out")
+
+
+def test_run_toml_repeats_the_run_without_saying_anything_again(go, files, toys):
+    (files / "r.fasta").write_text(">two\nACGU\n")
+    (files / "one.ss").write_text(">one\nHHHHHHHHHH\n")
+    sequences = {"protein": files / "chains.fasta", "rna": files / "r.fasta"}
+    more = {"reference": files / "known.cif", "secondary_structure": files / "one.ss"}
+    first = go(sequences=sequences, **more, seed=3, threads=1, device="cpu").record
+    again = run(files / "out" / "run.toml", output=files / "again").record
+    for name in ("inputs", "seed", "threads", "device"):
+        assert again[name] == first[name]
+    assert result_files(files / "again") == result_files(files / "out")
+
+    (files / "other.fasta").write_text(">one\nACDE\n")
+    other = run(files / "out" / "run.toml", sequences=files / "other.fasta", seed=4, output=files / "other").record
+    assert (other["seed"], other["threads"]) == (4, 1)
+    assert other["inputs"]["density"] == first["inputs"]["density"]
+    assert "more" not in other["inputs"]["sequences"], "a secondary structure belongs to its sequences"
+    made = plan(files / "out" / "run.toml", {}, output=files / "out")
+    assert {entry.action for entry in made.steps} == {"reuse"}
+
+
+def test_run_toml_repeats_a_run_that_began_with_values(go, files, toys):
+    values = (Sequence("one", "ACDEFGHIKL", secondary_structure="HHHHHHHHHH"), Sequence("two", "ACGU", "rna"))
+    first = go(map=read_map(files / "emd_1.map.gz"), sequences=SequenceSet(values))
+    again = run(files / "out" / "run.toml", output=files / "again")
+    assert (files / "again/model.cif").read_bytes() == (files / "out/model.cif").read_bytes()
+    assert again.record["inputs"] == first.record["inputs"]
+
+
+def test_a_table_run_that_cannot_be_used_is_refused(go, files, toys):
+    go()
+    text = (files / "out" / "run.toml").read_text()
+    for bad, message in (
+        (text.replace("seed = 0", 'seed = "x"'), "seed of its table"),
+        (text.replace("[run.inputs]\n", '[run.inputs]\nmodel = ["a.cif", "b.cif"]\n'), "each file of the input model"),
+    ):
+        assert bad != text
+        (files / "bad.toml").write_text(bad)
+        with pytest.raises(UsageError, match=message):
+            run(files / "bad.toml", output=files / "bad")
 
 
 def test_nothing_runs_twice(go, files, calls):

@@ -19,7 +19,8 @@ Named = Annotated[
     str | None,
     typer.Argument(
         metavar="RECIPE",
-        help="Name of a recipe (cryoweave recipes list) or path of one, e.g. own.toml.",
+        help="Name of a recipe (cryoweave recipes list) or path of one, e.g. own.toml; run.toml of a run folder "
+        "repeats that run with its inputs, seed, threads and device, as far as they are not given.",
         show_default=False,
     ),
 ]
@@ -148,12 +149,15 @@ Replace = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", help="Decides all random numbers, e.g. --seed 7.", rich_help_panel=RUN)
+    int | None,
+    typer.Option(
+        "--seed", metavar="N", help="Decides all random numbers, 0 if not given; e.g. --seed 7.", rich_help_panel=RUN
+    ),
 ]
 
 
-def recipe_of(name: str | None, chain: str | None) -> "Recipe":
-    """The recipe that the user means: by name or path, or the inline chain."""
+def recipe_of(name: str | None, chain: str | None) -> "Recipe | Path":
+    """The recipe that the user means: by name, or the inline chain; the path of a file stays one."""
     from cryoweave.pipeline.chain import load_recipe, parse_chain
 
     if name is not None and chain is not None:
@@ -162,14 +166,18 @@ def recipe_of(name: str | None, chain: str | None) -> "Recipe":
         return parse_chain(chain)
     if name is None:
         raise UsageError("no recipe is given", "see `cryoweave recipes list`, or give --chain")
-    return load_recipe(name)
+    recipe = load_recipe(name)
+    return Path(name) if name.endswith(".toml") else recipe
 
 
-def map_of(path: Path | None) -> Path:
-    """The map, which every run starts from."""
+def map_of(path: Path | None, recipe: "Recipe | Path") -> Path:
+    """The map, which every run starts from: given, or the one of the run that ``run.toml`` repeats."""
+    from cryoweave.pipeline.again import complete
+
+    path = path or complete(recipe, {}).inputs.get("density")
     if path is None:
         raise UsageError("no map is given", "give -v MAP, e.g. -v emd_2566.map.gz")
-    return path
+    return Path(path)
 
 
 def sequences_of(protein: Path | None, rna: Path | None, dna: Path | None) -> dict[str, Path] | None:

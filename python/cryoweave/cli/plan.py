@@ -25,15 +25,16 @@ def plan(
     until: options.Until = None,
     force: options.Force = None,
     replace: options.Replace = False,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     json: console.Json = False,
 ) -> None:
     """Check a run and show what it would do, step by step and why. Nothing is written."""
+    from cryoweave.pipeline.chain import load_recipe
     from cryoweave.pipeline.plan import plan as make
     from cryoweave.pipeline.run import default_folder
 
     chosen = options.recipe_of(recipe, chain)
-    density = options.map_of(map_)
+    density = options.map_of(map_, chosen)
     made = make(
         chosen,
         {
@@ -45,7 +46,7 @@ def plan(
         },
         set_ or [],
         secondary_structure=secondary_structure,
-        output=output or default_folder(chosen, density),
+        output=output or default_folder(load_recipe(chosen), density),
         start=start,
         until=until,
         force=force or [],

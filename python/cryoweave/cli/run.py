@@ -48,18 +48,26 @@ def run(
         bool, typer.Option("--dry-run", help="Show the plan and stop; writes nothing.", rich_help_panel=options.RUN)
     ] = False,
     threads: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "-t", "--threads", metavar="N", help="0 for one per core; e.g. -t 4.", rich_help_panel=options.RUN
+            "-t",
+            "--threads",
+            metavar="N",
+            help="0, the default, for one per core; e.g. -t 4.",
+            rich_help_panel=options.RUN,
         ),
-    ] = 0,
-    seed: options.Seed = 0,
+    ] = None,
+    seed: options.Seed = None,
     device: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "-d", "--device", metavar="auto|cpu|N", help="Where to compute, e.g. -d cpu.", rich_help_panel=options.RUN
+            "-d",
+            "--device",
+            metavar="auto|cpu|N",
+            help="Where to compute, auto if not given; e.g. -d cpu.",
+            rich_help_panel=options.RUN,
         ),
-    ] = "auto",
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Only errors on stderr.", rich_help_panel=options.RUN)
     ] = False,
@@ -77,7 +85,7 @@ def run(
     from cryoweave.pipeline.run import run as execute
 
     chosen = options.recipe_of(recipe, chain)
-    density = options.map_of(map_)
+    density = options.map_of(map_, chosen)
     with _resumable(), watching(quiet) as progress:
         result = execute(
             chosen,

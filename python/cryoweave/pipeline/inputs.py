@@ -13,6 +13,8 @@ from cryoweave.host.records import load_object
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.wiring import TYPES
 
+STRUCTURE = "secondary_structure"
+
 
 @dataclass(frozen=True, eq=False)
 class RunInput:
@@ -26,11 +28,14 @@ class RunInput:
         Digest of the value: what cache keys are made of.
     paths
         The files it was read from; empty if it was given as a value.
+    roles
+        Of sequences, what each file holds: a molecule, or the secondary structure.
     """
 
     value: Any
     digest: str
     paths: tuple[Path, ...] = ()
+    roles: tuple[str, ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """Its entry in ``record.json``: absolute path and SHA-256 of the file; more files under ``more``."""
@@ -47,7 +52,15 @@ class RunInput:
 
     def on_disk(self, name: str, folder: Path) -> "RunInput":
         """The same with a file: a value that came without one is written into the folder ``inputs`` of the run."""
-        return self if self.paths else replace(self, paths=(_write(name, self.value, folder / "inputs"),))
+        if self.paths:
+            return self
+        files = _write(name, self.value, folder / "inputs")
+        return replace(self, paths=tuple(files.values()), roles=tuple(files) if name == "sequences" else ())
+
+    def files(self) -> list[str] | dict[str, str]:
+        """Absolute paths for ``run.toml``: those of sequences by what they hold."""
+        paths = [str(path.absolute()) for path in self.paths]
+        return dict(zip(self.roles, paths, strict=True)) if self.roles else paths
 
 
 def input_types(inputs: Mapping[str, Any]) -> dict[str, type]:
@@ -99,11 +112,15 @@ def load_inputs(inputs: Mapping[str, Any], secondary_structure: str | Path | Non
     loaded = {}
     for name, wanted in input_types(inputs).items():
         given = inputs[name]
-        value, paths = _sequences(given, secondary_structure) if name == "sequences" else _value(name, given)
+        if name == "sequences":
+            value, files = _sequences(given, secondary_structure)
+            paths, roles = tuple(files.values()), tuple(files)
+        else:
+            (value, paths), roles = _value(name, given), ()
         if not isinstance(value, wanted):
             origin = PluginError if name not in TYPES and paths else UsageError
             raise origin(f"input {name} is a {type(value).__name__}, wanted a {wanted.__name__} or a path")
-        loaded[name] = RunInput(value, store.digest(value), paths)
+        loaded[name] = RunInput(value, store.digest(value), paths, roles)
     return loaded
 
 
@@ -121,22 +138,22 @@ def _value(name: str, given: Any) -> tuple[Any, tuple[Path, ...]]:
     return load_object(host.registry().format(name).load)(path), (path,)
 
 
-def _sequences(given: Any, secondary_structure: str | Path | None) -> tuple[Any, tuple[Path, ...]]:
+def _sequences(given: Any, secondary_structure: str | Path | None) -> tuple[Any, dict[str, Path]]:
     from cryoweave.io.sequences import read_sequences
 
     if isinstance(given, str | Path):
         given = {"protein": given}
     if not isinstance(given, Mapping):
-        return given, ()
+        return given, {}
     read: list[Sequence] = []
-    paths: list[Path] = []
+    files: dict[str, Path] = {}
     for molecule, path in given.items():
         structure = secondary_structure if molecule == "protein" else None
         read.extend(read_sequences(path, molecule=molecule, secondary_structure=structure))
-        paths.append(Path(path))
+        files[molecule] = Path(path)
     if secondary_structure is not None:
-        paths.append(Path(secondary_structure))
-    return SequenceSet(tuple(read)), tuple(paths)
+        files[STRUCTURE] = Path(secondary_structure)
+    return SequenceSet(tuple(read)), files
 
 
 def _sha256(path: Path) -> str:
@@ -144,21 +161,38 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write(name: str, value: Any, folder: Path) -> Path:
+def _write(name: str, value: Any, folder: Path) -> dict[str, Path]:
+    """Write a value; its files by what they hold."""
     from cryoweave.io.maps import write_map
     from cryoweave.io.model_writing import write_model
-    from cryoweave.io.sequences import write_sequences
 
     folder.mkdir(exist_ok=True)
     if name == "density":
         path = folder / "density.mrc"
         write_map(path, value)
     elif name == "sequences":
-        path = folder / "sequences.fasta"
-        write_sequences(path, value)
+        return _write_sequences(value, folder)
     elif name in TYPES:
         path = folder / f"{name}.cif"
         write_model(path, value)
     else:
         raise UsageError(f"--given {name} wants a path, not a value")
-    return path
+    return {name: path}
+
+
+def _write_sequences(sequences: SequenceSet, folder: Path) -> dict[str, Path]:
+    """A FASTA file for each molecule, and one with the secondary structure of the proteins, if there is any."""
+    from cryoweave.io.atomic import atomic_file
+    from cryoweave.io.sequences import write_sequences
+
+    files: dict[str, Path] = {}
+    for molecule in dict.fromkeys(sequence.molecule for sequence in sequences):
+        files[molecule] = folder / f"{molecule}.fasta"
+        write_sequences(files[molecule], SequenceSet(tuple(one for one in sequences if one.molecule == molecule)))
+    known = [one for one in sequences if one.molecule == "protein" and one.secondary_structure]
+    if known:
+        files[STRUCTURE] = folder / f"{STRUCTURE}.fasta"
+        with atomic_file(files[STRUCTURE]) as temporary:
+            text = "".join(f">{one.name}\n{one.secondary_structure}\n" for one in known)
+            temporary.write_text(text, encoding="utf-8")
+    return files

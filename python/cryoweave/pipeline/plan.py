@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cryoweave.host.records import Recipe
+from cryoweave.pipeline.again import complete
 from cryoweave.pipeline.cache import identify, recall
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.inputs import RunInput, input_types, load_inputs
@@ -102,14 +103,14 @@ def plan(
     until: str | None = None,
     force: Sequence[str] = (),
     replace: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
 ) -> Plan:
     """Check a run and say what it would do. Nothing is written.
 
     Parameters
     ----------
     recipe
-        A recipe, its id, or the path of its TOML file.
+        A recipe, its id, or the path of its TOML file, whose table ``[run]`` gives what is not given here.
     inputs
         Paths or values by name: ``density``, ``sequences``, ``model``, ``reference``, or the id of a file format.
     settings
@@ -132,16 +133,17 @@ def plan(
     PluginError
         If a stage's plugin or something that it needs is missing.
     """
-    wired = prepare(recipe, inputs, settings)
+    begin = complete(recipe, inputs, secondary_structure, seed)
+    wired = prepare(recipe, begin.inputs, settings)
     chosen, forced = select(wired, start, until, tuple(force))
     check_needs(chosen)
-    values = load_inputs(inputs, secondary_structure)
+    values = load_inputs(begin.inputs, begin.secondary_structure)
     folder = Path(output) if output else None
     if folder is not None:
         check_folder(folder, wired.recipe, LOCK)
         if not replace:
             check_same_problem(folder, values)
-    return preview(chosen, forced, values, folder, start, seed)
+    return preview(chosen, forced, values, folder, start, begin.seed)
 
 
 def prepare(

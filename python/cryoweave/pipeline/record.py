@@ -85,11 +85,15 @@ def new_entries(
     }
 
 
-def write_run_toml(folder: Path, wired: Wired, entries: Mapping[str, Any]) -> None:
+def write_run_toml(
+    folder: Path, wired: Wired, inputs: Mapping[str, RunInput], *, seed: int, threads: int, device: str
+) -> None:
     """Write ``run.toml``: a recipe that gives the same again, and a table ``[run]`` with all else.
 
     Parameters that are None are not in it: TOML has no such value, and None is then their default.
     """
+    from importlib.metadata import version
+
     import tomli_w
 
     from cryoweave.io.atomic import atomic_file
@@ -101,17 +105,14 @@ def write_run_toml(folder: Path, wired: Wired, entries: Mapping[str, Any]) -> No
         sources = dict(step.sources)
         steps.append({"stage": step.stage.id, "name": step.name, "params": params, "inputs": sources, **optional})
     recipe = wired.recipe
-    paths = {
-        name: [one["path"] for one in (entry, *entry.get("more", ()))] for name, entry in entries["inputs"].items()
-    }
     table = {
         "recipe": {"id": recipe.id, "summary": recipe.summary, "cites": list(recipe.cites)},
         "run": {
-            "cryoweave": entries["cryoweave"],
-            "seed": entries["seed"],
-            "threads": entries["threads"],
-            "device": entries["device"],
-            "inputs": paths,
+            "cryoweave": version("cryoweave"),
+            "seed": seed,
+            "threads": threads,
+            "device": device,
+            "inputs": {name: entry.files() for name, entry in inputs.items()},
         },
         "step": steps,
     }

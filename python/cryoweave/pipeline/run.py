@@ -15,6 +15,7 @@ from cryoweave.data.arrays import short_repr
 from cryoweave.errors import UsageError
 from cryoweave.host.context import Context
 from cryoweave.host.records import Recipe
+from cryoweave.pipeline.again import complete
 from cryoweave.pipeline.cache import Kept, identify, keep, recall
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.ending import finish, report
@@ -87,9 +88,9 @@ def run(
     until: str | None = None,
     force: Sequence[str] = (),
     replace: bool = False,
-    seed: int = 0,
-    threads: int = 0,
-    device: str = "auto",
+    seed: int | None = None,
+    threads: int | None = None,
+    device: str | None = None,
     progress: Watch | None = None,
     given: Mapping[str, str | Path] | None = None,
 ) -> RunResult:
@@ -98,7 +99,8 @@ def run(
     Parameters
     ----------
     recipe
-        A recipe, its id, or the path of its TOML file.
+        A recipe, its id, or the path of its TOML file. Inputs, seed, threads and device that are not given come from
+        the table ``[run]`` of that file, if it has one: so ``run.toml`` of a run folder repeats that run.
     map, model, reference
         Paths or values.
     sequences
@@ -118,11 +120,11 @@ def run(
     replace
         Use the folder although it holds the results of another map or other sequences.
     seed
-        Decides all random numbers.
+        Decides all random numbers; 0 if nothing else is said.
     threads
-        0 for one per core; results do not depend on it.
+        0, the default, for one per core; results do not depend on it.
     device
-        ``auto``, ``cpu`` or the number of an accelerator.
+        ``auto``, the default, ``cpu`` or the number of an accelerator.
     progress
         Gets every event; see :data:`cryoweave.pipeline.events.Watch`.
     given
@@ -138,20 +140,22 @@ def run(
         If a plugin or what a stage needs is missing or broken.
     """
     inputs = {"density": map, "sequences": sequences, "model": model, "reference": reference, **(given or {})}
+    begin = complete(recipe, inputs, secondary_structure, seed, threads, device)
     recipe = load_recipe(recipe)
-    whole = prepare(recipe, inputs, settings)
+    whole = prepare(recipe, begin.inputs, settings)
     wired, forced = select(whole, start, until, tuple(force))
     check_needs(wired)
+    map = begin.inputs.get("density")
     if output is None and not isinstance(map, str | Path):
         raise UsageError("a run whose map is not a file needs a folder", "give output=FOLDER")
     folder = Path(output) if output is not None else default_folder(recipe, str(map))
     check_folder(folder, recipe, LOCK)
     with held() as before:
-        values = load_inputs(inputs, secondary_structure)
+        values = load_inputs(begin.inputs, begin.secondary_structure)
         if not replace:
             check_same_problem(folder, values)
-    chosen, why = choose_device(device)
-    count = choose_threads(threads)
+    chosen, why = choose_device(begin.device)
+    count = choose_threads(begin.threads)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -161,7 +165,7 @@ def run(
         journal = Journal(folder, progress)
         with logged(folder, journal, before) as log:
             log.info("device %s: %s; threads: %d", chosen, why, count)
-            entries = {"seed": seed, "threads": count, "device": chosen}
+            entries = {"seed": begin.seed, "threads": count, "device": chosen}
             return _Run(folder, wired, forced, start, values, journal, log, entries).go()
 
 
@@ -199,7 +203,7 @@ class _Run:
         state = "interrupted"
         try:
             self._announce()
-            write_run_toml(self.folder, self.wired, self.record.entries)
+            write_run_toml(self.folder, self.wired, self.inputs, **self.context)
             for i, step in enumerate(self.wired.steps):
                 self._step(step)
                 self._forget(i)
