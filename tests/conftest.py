@@ -28,12 +28,12 @@ def shared() -> Path:
 @pytest.fixture
 def toy_files(tmp_path):
     """A small map, a FASTA file and a reference model."""
-    values = np.random.default_rng(1).random((6, 7, 8)).astype(np.float32)
-    write_map(tmp_path / "emd_1.map.gz", DensityMap(values, Frame((6, 7, 8), (1.5, 1.5, 1.5), (10.0, 20.0, 30.0))))
+    values = np.random.default_rng(1).random((10, 11, 12)).astype(np.float32)
+    write_map(tmp_path / "emd_1.map.gz", DensityMap(values, Frame((10, 11, 12), (1.5, 1.5, 1.5), (10.0, 20.0, 30.0))))
     (tmp_path / "chains.fasta").write_text(">one\nACDEFGHIKL\n")
     n = 5
     model = Model.from_trace(
-        np.arange(3.0 * n).reshape(n, 3),
+        np.arange(3.0 * n).reshape(n, 3) / 2 + (12.0, 22.0, 31.0),
         np.full(n, "GLY"),
         np.full(n, "A"),
         np.arange(1, n + 1, dtype=np.int32),

@@ -121,6 +121,14 @@ def test_json_is_the_record_and_nothing_else(program, toy_files):
     assert record["outputs"]["report"] == "report.html"
 
 
+def test_checks_that_are_ignored_are_warnings(program, toy_files):
+    (toy_files / "chains.fasta").write_text(">r\nACGUACGUACGUACGU\n")
+    for command in ("plan", "run"):
+        done = program(command, "toy", *INPUTS, "--ignore-checks")
+        assert done.returncode == 0, done.stderr
+        assert len(re.findall(r"^warning: r was given as a protein but looks like", done.stderr, re.MULTILINE)) == 1
+
+
 def test_a_dry_run_is_the_plan_and_writes_nothing(program, toy_files):
     before = sorted(toy_files.rglob("*"))
     options = ("--set", "points.threshold=0.25", "--until", "score")
@@ -189,11 +197,14 @@ def test_an_inline_chain(program):
             "FAMILY.STAGE",
         ),
         (("run", "toy", "-v", "emd_1.map.gz", "--secondary-structure", "x.ss2"), 2, "needs sequences", "--sequence"),
+        (("run", "toy", "-v", "emd_1.map.gz", "-s", "rna.fasta"), 1, "looks like nucleotides", "--ignore-checks"),
+        (("plan", "toy", "-v", "emd_1.map.gz", "-s", "rna.fasta"), 1, "looks like nucleotides", "-rf (RNA)"),
         (("run", "toy", *INPUTS, "--given", "toyxyz"), 2, "cannot read --given 'toyxyz'", "FORMAT=FILE"),
     ],
 )
 def test_mistakes_are_said_without_a_traceback(toys, toy_files, monkeypatch, capsys, arguments, code, message, hint):
     monkeypatch.chdir(toy_files)
+    (toy_files / "rna.fasta").write_text(">r\nACGUACGUACGUACGU\n")
     assert console.guard(lambda: app(arguments, prog_name="cryoweave")) == code
     said = capsys.readouterr()
     assert said.out == ""

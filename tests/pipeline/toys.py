@@ -40,6 +40,10 @@ class TraceParams(Params):
     label: str | None = param(None, "a text")
 
 
+class ShortParams(Params):
+    longest: int = param(5, "most residues", ge=1)
+
+
 class ScoreParams(Params):
     value: float = param(0.5, "the score")
 
@@ -85,6 +89,17 @@ def build(traces, sequences, params, ctx):
     return Model.from_trace(
         traces.xyz[:n], np.full(n, "ALA"), np.full(n, "A"), np.arange(1, n + 1, dtype=np.int32), np.full(n, 50.0, "f4")
     )
+
+
+def short_only(params, sequences, traces):
+    _called("check")
+    assert traces is None, "an earlier step gives it"
+    if sequences.residues > params.longest:
+        raise StageError("the sequences are too long", "give shorter ones")
+
+
+def build_short(traces, sequences, params, ctx):
+    return build(traces, sequences, params, ctx)
 
 
 def nothing(traces, params, ctx):
@@ -139,6 +154,14 @@ STAGES = [
     stage("points", Kind.DETECT, {"density": DensityMap}, PointCloud, params=PointsParams, cites=("10.1000/points",)),
     stage("trace", Kind.TRACE, {"points": PointCloud}, Traces, params=TraceParams),
     stage("build", Kind.BUILD, {"traces": Traces, "sequences": SequenceSet}, Model, cites=("10.1000/build",)),
+    stage(
+        "build_short",
+        Kind.BUILD,
+        {"traces": Traces, "sequences": SequenceSet},
+        Model,
+        params=ShortParams,
+        check="toys:short_only",
+    ),
     stage("nothing", Kind.BUILD, {"traces": Traces}, Model),
     stage("score", Kind.VALIDATE, {"model": Model, "density": DensityMap}, ScoreTable, params=ScoreParams),
     stage("compare", Kind.VALIDATE, {"model": Model, "reference": Model}, ScoreTable),

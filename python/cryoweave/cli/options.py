@@ -148,6 +148,14 @@ Replace = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+IgnoreChecks = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-checks",
+        help="Go on although a check of the inputs fails (see cryoweave check); it becomes a warning.",
+        rich_help_panel=RUN,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(

@@ -25,6 +25,7 @@ def plan(
     until: options.Until = None,
     force: options.Force = None,
     replace: options.Replace = False,
+    ignore_checks: options.IgnoreChecks = False,
     seed: options.Seed = None,
     json: console.Json = False,
 ) -> None:
@@ -51,13 +52,18 @@ def plan(
         until=until,
         force=force or [],
         replace=replace,
+        ignore_checks=ignore_checks,
         seed=seed,
     )
     show(made, json)
 
 
 def show(made: "Plan", json: bool) -> None:
-    """The plan on stdout."""
+    """The plan on stdout, what is odd on stderr."""
+    from cryoweave.pipeline.gate import told
+
+    for finding in made.findings:
+        console.say(f"warning: {told(finding)}", "yellow")
     if json:
         console.data_json(made.to_dict())
         return

@@ -44,6 +44,7 @@ def run(
     until: options.Until = None,
     force: options.Force = None,
     replace: options.Replace = False,
+    ignore_checks: options.IgnoreChecks = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop; writes nothing.", rich_help_panel=options.RUN)
     ] = False,
@@ -79,7 +80,7 @@ def run(
 
         plan(
             recipe, map_, sequence, rna, dna, secondary_structure, model, reference, given, chain, set_, output, start,
-            until, force, replace, seed, json,
+            until, force, replace, ignore_checks, seed, json,
         )  # fmt: skip
         return
     from cryoweave.pipeline.run import run as execute
@@ -100,6 +101,7 @@ def run(
             until=until,
             force=force or [],
             replace=replace,
+            ignore_checks=ignore_checks,
             seed=seed,
             threads=threads,
             device=device,

@@ -68,6 +68,10 @@ class Stage:
         What must be there to run it, beyond the plugin's own dependencies: names of checks, e.g. ``pulchra``.
     cites
         DOIs of the work that it follows.
+    check
+        ``package.module:function``, called before the first step of a run with the stage's inputs by name and
+        ``params``; inputs that an earlier step gives are ``None``. It raises what the stage would raise hours later,
+        e.g. because of two sequences where it takes one, and returns nothing.
     version
         Raise it when the same inputs give another result: it is part of the cache key.
     """
@@ -83,6 +87,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     cites: tuple[str, ...] = ()
     version: int = 1
+    check: str = ""
 
     def function(self) -> Callable[..., Any]:
         """The function itself, imported now."""

@@ -1,5 +1,6 @@
 """What a run would do, step by step and why, before it does anything."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from cryoweave.host.records import Recipe
 from cryoweave.pipeline.again import complete
 from cryoweave.pipeline.cache import identify, recall
 from cryoweave.pipeline.chain import load_recipe
+from cryoweave.pipeline.gate import check_before
 from cryoweave.pipeline.inputs import RunInput, input_types, load_inputs
 from cryoweave.pipeline.lock import LOCK
+from cryoweave.pipeline.preflight import Finding
 from cryoweave.pipeline.record import check_folder, check_same_problem
 from cryoweave.pipeline.settings import parse_settings
 from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select, wire
@@ -55,12 +58,15 @@ class Plan:
         Optional steps that would not run, with the reason.
     unused
         Inputs that no step takes.
+    findings
+        What is odd with the inputs.
     """
 
     recipe: Recipe
     steps: tuple[PlannedStep, ...]
     left_out: Mapping[str, str]
     unused: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The plan in JSON's types."""
@@ -74,6 +80,7 @@ class Plan:
             "steps": steps,
             "left_out": dict(self.left_out),
             "unused_inputs": list(self.unused),
+            "checks": [dataclasses.asdict(finding) for finding in self.findings],
         }
 
 
@@ -103,6 +110,7 @@ def plan(
     until: str | None = None,
     force: Sequence[str] = (),
     replace: bool = False,
+    ignore_checks: bool = False,
     seed: int | None = None,
 ) -> Plan:
     """Check a run and say what it would do. Nothing is written.
@@ -119,8 +127,8 @@ def plan(
         File that belongs to the proteins' sequences.
     output
         The run folder, if there is one: what is kept there is taken into account.
-    start, until, force, replace
-        As ``--from``, ``--until``, ``--force`` and ``--replace``.
+    start, until, force, replace, ignore_checks
+        As the options ``--from``, ``--until``, ``--force``, ``--replace`` and ``--ignore-checks``.
     seed
         Seed of the run.
 
@@ -129,7 +137,7 @@ def plan(
     UsageError
         If recipe, parameters and inputs do not fit together.
     InputError
-        If an input cannot be read.
+        If an input cannot be read, or a check of it fails.
     PluginError
         If a stage's plugin or something that it needs is missing.
     """
@@ -143,7 +151,8 @@ def plan(
         check_folder(folder, wired.recipe, LOCK)
         if not replace:
             check_same_problem(folder, values)
-    return preview(chosen, forced, values, folder, start, begin.seed)
+    findings = check_before(chosen, values, ignore=ignore_checks)
+    return dataclasses.replace(preview(chosen, forced, values, folder, start, begin.seed), findings=findings)
 
 
 def prepare(

@@ -139,8 +139,7 @@ def check_inputs(inputs: Inputs) -> Iterator[Finding]:
     """
     stats = statistics(inputs.density.values)
     if stats.sd == 0:
-        message = f"every voxel is {stats.minimum:g}: there is no density"
-        yield Finding("contrast", Level.FAIL, message, "give the reconstructed map")
+        yield no_density(stats)
         return
     yield check_mask(inputs.density, stats)
     yield check_contrast(inputs.density, stats)
@@ -151,6 +150,12 @@ def check_inputs(inputs: Inputs) -> Iterator[Finding]:
     yield check_origin(inputs, stats)
     yield check_hand(inputs, stats)
     yield check_cost(inputs, contour)
+
+
+def no_density(stats: Statistics) -> Finding:
+    """What is to be said of a map in which all voxels are alike."""
+    message = f"every voxel is {stats.minimum:g}: there is no density"
+    return Finding("contrast", Level.FAIL, message, "give the reconstructed map")
 
 
 def check_mask(density: DensityMap, stats: Statistics) -> Finding:
@@ -230,6 +235,15 @@ def check_contour(inputs: Inputs, stats: Statistics) -> tuple[float, Finding]:
         message = f"{suggested:.4g} encloses the {needed:.0f} Å³ that the molecules need"
         return suggested, Finding("contour", Level.OK, message, f"try contours around {suggested:.3g}", values)
     return given, _given_contour(density, given, suggested, needed)
+
+
+def check_room(inputs: Inputs, stats: Statistics) -> Finding:
+    """Whether the molecules have room in the density above 0; cheaper than :func:`check_contour`."""
+    needed = volume_needed(inputs) if inputs.sequences is not None else 0.0
+    positive = int(np.count_nonzero(inputs.density.values > 0)) if needed else 0
+    if needed <= positive * inputs.density.frame.voxel_volume:
+        return Finding("contour", Level.OK, "the molecules have room in the map")
+    return _too_small(inputs.density, positive, needed, stats)
 
 
 def _too_small(density: DensityMap, positive: int, needed: float, stats: Statistics) -> Finding:

@@ -21,6 +21,7 @@ from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.ending import finish, report
 from cryoweave.pipeline.events import Journal, Watch, held, logged
 from cryoweave.pipeline.execute import call, choose_device, choose_threads, facts_of
+from cryoweave.pipeline.gate import check_before, told
 from cryoweave.pipeline.inputs import RunInput, load_inputs
 from cryoweave.pipeline.lock import LOCK, locked
 from cryoweave.pipeline.measure import measured
@@ -88,6 +89,7 @@ def run(
     until: str | None = None,
     force: Sequence[str] = (),
     replace: bool = False,
+    ignore_checks: bool = False,
     seed: int | None = None,
     threads: int | None = None,
     device: str | None = None,
@@ -119,6 +121,8 @@ def run(
         Steps to run again whatever is kept.
     replace
         Use the folder although it holds the results of another map or other sequences.
+    ignore_checks
+        Run although a check of the inputs fails; it becomes a warning.
     seed
         Decides all random numbers; 0 if nothing else is said.
     threads
@@ -156,6 +160,7 @@ def run(
             check_same_problem(folder, values)
     chosen, why = choose_device(begin.device)
     count = choose_threads(begin.threads)
+    findings = check_before(wired, values, ignore=ignore_checks)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -165,6 +170,8 @@ def run(
         journal = Journal(folder, progress)
         with logged(folder, journal, before) as log:
             log.info("device %s: %s; threads: %d", chosen, why, count)
+            for finding in findings:
+                log.warning("%s", told(finding))
             entries = {"seed": begin.seed, "threads": count, "device": chosen}
             return _Run(folder, wired, forced, start, values, journal, log, entries).go()
 
