@@ -65,7 +65,11 @@ def test_a_setting_without_step_or_value_is_refused(toys, text):
         ("count", "write --set points.count=VALUE"),
         ("points.count", "write --set points.count=VALUE"),
         ("cuont=3", "write --set STEP.PARAM=VALUE; did you mean points.count?"),
-        ("=1", "write --set STEP.PARAM=VALUE; there are: points.threshold, points.count, trace.seconds, "),
+        (
+            "=1",
+            "write --set STEP.PARAM=VALUE, e.g. --set points.threshold=VALUE; "
+            "the steps are points, trace, build, score, compare",
+        ),
     ],
 )
 def test_the_hint_names_parameters_that_exist(toys, text, hint):

@@ -50,7 +50,9 @@ def _how_to_set(recipe: Recipe, name: str, value: str) -> str:
         return f"write --set {name}=VALUE"
     close = difflib.get_close_matches(name, [entry.rpartition(".")[2] for entry in known], n=1, cutoff=0.6)
     like = [entry for entry in known if entry.rpartition(".")[2] in close]
-    return "write --set STEP.PARAM=VALUE; " + (f"did you mean {' or '.join(like)}?" if like else near(name, known))
+    if like:
+        return f"write --set STEP.PARAM=VALUE; did you mean {' or '.join(like)}?"
+    return f"write --set STEP.PARAM=VALUE, e.g. --set {known[0]}=VALUE; the steps are {', '.join(stages)}"
 
 
 def assign(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
