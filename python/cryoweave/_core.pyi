@@ -115,6 +115,7 @@ def refine_atoms(
     corners: tuple[NDArray[np.int32], _F64, float],
     apart: tuple[NDArray[np.int32], float, float],
     effort: tuple[int, int],
+    progress: _Progress,
 ) -> tuple[_F64, float]: ...
 
 # simulate

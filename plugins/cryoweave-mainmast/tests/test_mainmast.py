@@ -15,7 +15,7 @@ from cryoweave.testing import StageContract, ideal_model, sequences_of, simulate
 from cryoweave_mainmast.gapped import turned
 from cryoweave_mainmast.helix import helicity, resampled, restored, smoothed
 from cryoweave_mainmast.link import pieces, segments_of
-from cryoweave_mainmast.sidechain import LETTERS, SAMPLES, fitted, flanks, local_axes, side_chain_table
+from cryoweave_mainmast.sidechain import LETTERS, SAMPLES, TRACED, fitted, flanks, local_axes, side_chain_table
 from cryoweave_mainmast.stages import ThreadParams
 from cryoweave_mainmast.threadca import path_feature, sequence_feature, weight_pairs
 
@@ -147,7 +147,7 @@ def test_axes_are_orthonormal():
 
 def test_the_table_opens_and_log_odds_equal_their_slow_twin():
     stats = pytest.importorskip("scipy.stats")
-    table = side_chain_table()
+    table = side_chain_table(TRACED)
     assert table.mean.shape == (20, len(SAMPLES))
     samples = np.random.default_rng(2).normal(size=(50, len(SAMPLES)))
     standard = np.clip((samples - samples.mean(axis=0)) / samples.std(axis=0), -3.5, 3.5)

@@ -17,6 +17,7 @@ from cryoweave_mainmast.helix import resampled
 from cryoweave_mainmast.sidechain import (
     LETTERS,
     SAMPLES,
+    TRACED,
     SideChainSampler,
     fitted,
     flanks,
@@ -88,7 +89,7 @@ def test_samples_are_blurred_density_at_their_places_over_the_main_chains():
     density = simulated_map(MODEL, resolution=3.0)
     sampler = SideChainSampler(density)
     path = resampled(CALPHA, 0.8)
-    found = sampler.at(path, NO_BREAKS[: len(path)])
+    found = sampler.along_path(path, NO_BREAKS[: len(path)])
     before, behind = flanks(path, NO_BREAKS[: len(path)])
     main = interpolate(sampler.blurred[0.7], density.frame, path)
     for i in (0, 5, len(path) // 2, len(path) - 1):
@@ -109,7 +110,7 @@ def window_of(i, count):
 
 def test_side_chains_stand_out_at_the_cbeta():
     sampler = SideChainSampler(simulated_map(MODEL, resolution=2.0, voxel=0.7))
-    samples = sampler.at(CALPHA, NO_BREAKS[: len(CALPHA)])[3:-3]
+    samples = sampler.along_path(CALPHA, NO_BREAKS[: len(CALPHA)])[3:-3]
     at_beta, at_back = samples[:, 0], samples[:, -1]
     beyond = samples[:, 4]
     assert at_beta.mean() > 1.2 * at_back.mean()
@@ -120,39 +121,39 @@ def test_samples_depend_on_neither_scale_nor_negative_density():
     density = simulated_map(MODEL, resolution=3.0)
     path = resampled(CALPHA, 0.8)
     breaks = NO_BREAKS[: len(path)]
-    plain = SideChainSampler(density).at(path, breaks)
-    scaled = SideChainSampler(DensityMap(density.values * 50, density.frame)).at(path, breaks)
+    plain = SideChainSampler(density).along_path(path, breaks)
+    scaled = SideChainSampler(DensityMap(density.values * 50, density.frame)).along_path(path, breaks)
     np.testing.assert_allclose(scaled, plain, rtol=1e-4, atol=1e-6)
     dipped = np.where(density.values > 0.01, density.values, -9.0)
-    negative = SideChainSampler(DensityMap(dipped, density.frame)).at(path, breaks)
+    negative = SideChainSampler(DensityMap(dipped, density.frame)).along_path(path, breaks)
     np.testing.assert_allclose(negative, plain, atol=0.02)
 
 
 def test_a_path_outside_of_the_map_has_samples_of_zero():
     density = DensityMap(np.ones((5, 5, 5), np.float32), Frame((5, 5, 5)))
-    samples = SideChainSampler(density).at(CALPHA + 500, NO_BREAKS[: len(CALPHA)])
+    samples = SideChainSampler(density).along_path(CALPHA + 500, NO_BREAKS[: len(CALPHA)])
     np.testing.assert_array_equal(samples, 0)
-    assert np.isfinite(side_chain_table().log_odds(samples)).all()
+    assert np.isfinite(side_chain_table(TRACED).log_odds(samples)).all()
 
 
 def test_odds_are_normalised_over_all_amino_acids():
     samples = np.random.default_rng(0).normal(2, 5, (40, len(SAMPLES)))
-    odds = side_chain_table().log_odds(samples)
+    odds = side_chain_table(TRACED).log_odds(samples)
     assert odds.shape == (40, 20)
     np.testing.assert_allclose(np.exp(odds).mean(axis=1), 1)
-    np.testing.assert_allclose(side_chain_table().log_odds(3 * samples + 7), odds, atol=1e-9)
+    np.testing.assert_allclose(side_chain_table(TRACED).log_odds(3 * samples + 7), odds, atol=1e-9)
 
 
 def test_large_side_chains_are_likelier_where_there_is_more_density():
     more = np.vstack([np.full(len(SAMPLES), value) for value in np.linspace(-1.5, 1.5, 9)])
-    odds = side_chain_table().log_odds(more)
+    odds = side_chain_table(TRACED).log_odds(more)
     for large, small in ("WG", "FA", "RG"):
         difference = odds[:, LETTERS.index(large)] - odds[:, LETTERS.index(small)]
         assert difference[-1] > difference[0], (large, small)
 
 
 def test_the_precision_is_symmetric_and_positive():
-    precision = side_chain_table().precision
+    precision = side_chain_table(TRACED).precision
     np.testing.assert_allclose(precision, precision.T, atol=1e-3)
     assert np.linalg.eigvalsh(precision).min() > 0
 
@@ -163,7 +164,7 @@ def test_a_table_of_another_version_is_refused(tmp_path, monkeypatch):
     side_chain_table.cache_clear()
     try:
         with pytest.raises(InputError, match="does not fit") as refused:
-            side_chain_table()
+            side_chain_table(TRACED)
     finally:
         side_chain_table.cache_clear()
     assert refused.value.hint

@@ -1,9 +1,10 @@
-"""Make ``side_chains.json``: how density around a traced path tells amino acids apart.
+"""Make ``side_chains.json`` and ``side_chains_refined.json``: how density around a chain tells amino acids apart.
 
-    python plugins/cryoweave-mainmast/training/fit_side_chains.py SHARED_DATA OUTPUT [LEAVE_OUT ...]
+    python plugins/cryoweave-mainmast/training/fit_side_chains.py SHARED_DATA OUTPUT_FOLDER [LEAVE_OUT ...]
 
-Paths are traced in experimental maps that may be trained on (EMD-6555, EMD-20026, EMD-0093) as the tracer does, so the
-table knows the tracer's errors; each residue of the deposited model gives the samples at the nearest node of a path.
+Both learn from experimental maps that may be trained on (EMD-6555, EMD-20026, EMD-0093), with the errors that they will
+meet. For the first, paths are traced as the tracer does; each residue of the deposited model gives the samples at the
+nearest node of a path. For the second, the deposited Cα atoms are moved at random and refined as the refiner does.
 """
 
 import sys
@@ -11,17 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
+from cryoweave import run_stage
 from cryoweave.data import DensityMap, Model, Sequence, SequenceSet
 from cryoweave.data.residues import letter_of
 from cryoweave.host import Context
 from cryoweave.io.maps import read_map
 from cryoweave.io.models import read_model
 from cryoweave.io.tables import write_json
+from cryoweave.kernels.backbone import CA, BackboneRefiner
 from cryoweave.kernels.graph import nearest
 from cryoweave_mainmast.helix import restored
 from cryoweave_mainmast.link import segments_of
 from cryoweave_mainmast.paths import NODE_STEP, contours_of, point_clouds
-from cryoweave_mainmast.sidechain import SAMPLES, SCHEMA, SideChainSampler, fitted
+from cryoweave_mainmast.sidechain import REFINED, SAMPLES, SCHEMA, TRACED, SideChainSampler, fitted
 from cryoweave_mainmast.stages import PathsParams
 
 MAPS = {
@@ -35,6 +38,8 @@ SHORTEST = 25
 """Points in a segment below which its direction cannot be told from the model."""
 MARGIN = 6
 """Nodes at a path's ends that are left out: they have no flanks."""
+MOVED, NEAR, LONGEST_BOND = 0.5, 1.2, 4.3
+"""Å: standard deviation by which Cα atoms are moved; where a refined one still stands for its residue; a bond."""
 
 
 def samples_in(density: DensityMap, model: Model) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +69,7 @@ def samples_along(sampler: SideChainSampler, path: np.ndarray, trace: Model) -> 
         return [], []
     if slope < 0:
         path, residue, near = path[::-1].copy(), residue[::-1], near[::-1]
-    at_nodes = sampler.at(path, np.zeros(len(path), bool))
+    at_nodes = sampler.along_path(path, np.zeros(len(path), bool))
     samples, letters = [], []
     for row in range(residue[near].min(), residue[near].max() + 1):
         gap = np.linalg.norm(path - trace.xyz[row], axis=1)
@@ -75,18 +80,44 @@ def samples_along(sampler: SideChainSampler, path: np.ndarray, trace: Model) -> 
     return samples, letters
 
 
+def samples_refined(density: DensityMap, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised samples along backbones refined from Cα atoms that were moved off the model's, and their letters."""
+    trace = model.trace_atoms()
+    bonded = np.linalg.norm(np.diff(trace.xyz, axis=0), axis=1) < LONGEST_BOND
+    moved = trace.xyz + np.random.default_rng(0).normal(0, MOVED, trace.xyz.shape)
+    backbone = BackboneRefiner(density.values, density.frame).refine(moved, bonded).xyz
+    samples = SideChainSampler(density).along_backbone(backbone)
+    samples = (samples - samples.mean(axis=0)) / samples.std(axis=0)
+    near = np.linalg.norm(backbone[:, CA] - trace.xyz, axis=1) < NEAR
+    letters = np.array([letter_of(str(name)) for name in trace.residue_name])
+    return samples[near], letters[near]
+
+
 def main(data: Path, output: Path, *leave_out: str) -> None:
-    """Write the table made from all maps but those left out."""
-    names = [name for name in MAPS if name not in leave_out]
-    found = {name: samples_in(read_map(data / MAPS[name][0]), read_model(data / MAPS[name][1])) for name in names}
+    """Write the tables made from all maps but those left out."""
+    maps = {name: (read_map(data / m), read_model(data / n)) for name, (m, n) in MAPS.items() if name not in leave_out}
+    write_table(output / TRACED, {name: samples_in(*pair) for name, pair in maps.items()})
+    sharp = {name: (upsampled(density), model) for name, (density, model) in maps.items()}
+    write_table(output / REFINED, {name: samples_refined(*pair) for name, pair in sharp.items()})
+
+
+def upsampled(density: DensityMap) -> DensityMap:
+    """The density as ``mainmast-plus`` prepares it."""
+    prepared = run_stage("map.upsample", density=density)
+    assert isinstance(prepared, DensityMap)
+    return prepared
+
+
+def write_table(output: Path, found: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Fit and write one table."""
     for name, (_, letters) in found.items():
-        print(f"{name}: {len(letters)} samples", file=sys.stderr)
+        print(f"{output.name}: {name}, {len(letters)} samples", file=sys.stderr)
     table = fitted(*(np.concatenate(column) for column in zip(*found.values(), strict=True)), PRIOR, RIDGE)
     write_json(
         output,
         {
             "schema": SCHEMA,
-            "maps": names,
+            "maps": list(found),
             "samples_of_each": {name: len(letters) for name, (_, letters) in found.items()},
             "samples": [list(sample) for sample in SAMPLES],
             "mean": np.round(table.mean, 4).tolist(),

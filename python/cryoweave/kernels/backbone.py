@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from cryoweave.data import Frame
 from cryoweave.errors import InputError
 from cryoweave.kernels.grid import gaussian, interpolate, points
-from cryoweave.kernels.refine import Restraints, refine_atoms
+from cryoweave.kernels.refine import Progress, Restraints, refine_atoms
 
 ATOMS = ("N", "CA", "C", "O", "CB")
 N, CA, C, O, CB = range(len(ATOMS))
@@ -74,7 +74,14 @@ class BackboneRefiner:
         self.frame = frame
         self.values = gaussian(np.maximum(values, 0), (width[0], width[1], width[2]))
 
-    def refine(self, calpha: ArrayLike, bonded: ArrayLike, cycles: int = 3, steps: int = 100) -> Backbone:
+    def refine(
+        self,
+        calpha: ArrayLike,
+        bonded: ArrayLike,
+        cycles: int = 3,
+        steps: int = 100,
+        progress: Progress | None = None,
+    ) -> Backbone:
         """Build the backbone along Cα positions and refine all of it.
 
         Parameters
@@ -83,7 +90,7 @@ class BackboneRefiner:
             Shape ``(n, 3)``, Å, from the N terminus on.
         bonded
             True where residue i is bonded to residue i + 1, shape ``(n - 1,)``.
-        cycles, steps
+        cycles, steps, progress
             As in `cryoweave.kernels.refine.refine_atoms`.
 
         Raises
@@ -105,6 +112,7 @@ class BackboneRefiner:
             backbone_restraints(start, chain),
             cycles=cycles,
             steps=steps,
+            progress=progress,
         )
         return Backbone(found.xyz.reshape(-1, len(ATOMS), 3), found.energy)
 

@@ -1,5 +1,6 @@
 """Atoms pulled into density under restraints."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from cryoweave import _core
 from cryoweave.data import Frame
 from cryoweave.errors import InputError
 from cryoweave.kernels.grid import points
+
+Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ def refine_atoms(
     restraints: Restraints,
     cycles: int = 3,
     steps: int = 300,
+    progress: Progress | None = None,
 ) -> Refined:
     """Minimise the restraints' energy less the sum of ``weights`` × tricubic density, by L-BFGS.
 
@@ -84,6 +88,8 @@ def refine_atoms(
         Times that atoms that came close are looked for anew.
     steps
         Most steps in each cycle; no atom moves farther than 0.5 Å in one.
+    progress
+        Called now and then, so that what it raises stops the search; the figures it gets mean nothing here.
 
     Raises
     ------
@@ -107,5 +113,6 @@ def refine_atoms(
         ),
         (np.asarray(restraints.apart, np.int32), restraints.apart_distance, restraints.apart_stiffness),
         (cycles, steps),
+        progress,
     )
     return Refined(*found)

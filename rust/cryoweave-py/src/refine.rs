@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonl
 use pyo3::prelude::*;
 
 use crate::arrays::{column, rows};
-use crate::enter::enter;
+use crate::enter::enter_reporting;
 use crate::grid::{Triple, frame};
 
 /// Pairs, their ranges and stiffness.
@@ -31,6 +31,7 @@ pub fn refine_atoms<'py>(
     corners: Corners<'py>,
     apart: Apart<'py>,
     effort: (usize, usize),
+    progress: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray2<f64>>, f64)> {
     let (map, xyz, weights) = (values.as_array(), rows("xyz", &xyz)?, column(&weights));
     let (pairs, range, stiffness) = pairs;
@@ -55,7 +56,7 @@ pub fn refine_atoms<'py>(
         distance,
         stiffness: contact_stiffness,
     };
-    let found = enter(py, |control| {
+    let found = enter_reporting(py, progress, |control| {
         let frame = frame(map.dim(), voxel_xyz, origin_xyz)?;
         let effort = Effort {
             cycles: effort.0,

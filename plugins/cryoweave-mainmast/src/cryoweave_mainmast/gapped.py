@@ -13,7 +13,7 @@ from cryoweave_mainmast.contrast import require_contrast
 from cryoweave_mainmast.helix import helicity
 from cryoweave_mainmast.paths import NODE_STEP
 from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
-from cryoweave_mainmast.sidechain import LETTERS, SideChainSampler, side_chain_table
+from cryoweave_mainmast.sidechain import TRACED, SideChainSampler, match_scores, side_chain_table
 from cryoweave_mainmast.stages import ThreadGappedParams
 
 
@@ -66,10 +66,8 @@ def threaded(
     ctx: Context,
 ) -> Candidate:
     """The best placement of the sequence along one path in one direction."""
-    odds = side_chain_table().log_odds(sampler.at(path, breaks))
-    # An unknown residue fits anything alike.
-    columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1)
-    match = params.base + params.weight * columns[:, [LETTERS.find(letter) for letter in sequence.letters]]
+    odds = side_chain_table(TRACED).log_odds(sampler.along_path(path, breaks))
+    match = params.base + params.weight * match_scores(odds, sequence.letters)
     if sequence.secondary_structure:
         is_helix = np.array([letter == "H" for letter in sequence.secondary_structure])
         turning = 2 * np.concatenate([helicity(p, NODE_STEP) for p in np.split(path, np.flatnonzero(breaks))]) - 1

@@ -55,20 +55,24 @@ def the_sequence(sequences: SequenceSet) -> Sequence:
     return sequence
 
 
-def pooled(sequences: SequenceSet, found: list[Candidate], keep: int, ctx: Context) -> Threading:
+def one_chain(sequences: SequenceSet, **_others: object) -> None:
+    """Refuse before the first step what `the_sequence` would refuse."""
+    the_sequence(sequences)
+
+
+def pooled(
+    sequences: SequenceSet,
+    found: list[Candidate],
+    keep: int,
+    ctx: Context,
+    confidence: list[NDArray[np.float32]] | None = None,
+) -> Threading:
     """The best candidates as one value, best first.
 
-    The confidence of a residue is the share of the pool that has it within 3 Å of the same place.
+    Without confidences of its own, that of a residue is the share of the pool that has it within 3 Å of its place.
     """
-    found = sorted(found, key=lambda candidate: -candidate.score)[:keep]
-    length = sum(len(sequence) for sequence in sequences)
-    places = np.full((len(found), length, 3), np.inf)
-    for row, candidate in zip(places, found, strict=True):
-        row[candidate.residue] = candidate.xyz
-    confidence = []
-    for candidate in found:
-        distance = np.linalg.norm(places[:, candidate.residue] - candidate.xyz, axis=2)
-        confidence.append((distance <= SAME_PLACE).mean(axis=0))
+    best = sorted(range(len(found)), key=lambda i: -found[i].score)[:keep]
+    found, known = [found[i] for i in best], confidence and [confidence[i] for i in best]
     ctx.note("threadings in the pool", len(found))
     ctx.note("best threading", found[0].origin)
     ctx.note("best threading score", round(found[0].score, 3))
@@ -80,7 +84,19 @@ def pooled(sequences: SequenceSet, found: list[Candidate], keep: int, ctx: Conte
         chain=np.zeros(sum(counts), np.int32),
         residue=np.concatenate([candidate.residue for candidate in found]),
         xyz=np.concatenate([candidate.xyz for candidate in found]),
-        confidence=np.concatenate(confidence),
+        confidence=np.concatenate(known or agreement(found, sum(len(sequence) for sequence in sequences))),
         score=np.array([candidate.score for candidate in found]),
         origin=tuple(candidate.origin for candidate in found),
     )
+
+
+def agreement(found: list[Candidate], length: int) -> list[NDArray[np.floating]]:
+    """For each residue of each candidate, the share of all candidates that have it within 3 Å of the same place."""
+    places = np.full((len(found), length, 3), np.inf)
+    for row, candidate in zip(places, found, strict=True):
+        row[candidate.residue] = candidate.xyz
+    shares = []
+    for candidate in found:
+        distance = np.linalg.norm(places[:, candidate.residue] - candidate.xyz, axis=2)
+        shares.append((distance <= SAME_PLACE).mean(axis=0))
+    return shares

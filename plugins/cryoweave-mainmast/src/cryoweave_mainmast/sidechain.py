@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap
 from cryoweave.errors import InputError
+from cryoweave.kernels.backbone import CA, CB, C, N
 from cryoweave.kernels.grid import gaussian, interpolate
 
+Samples = NDArray[np.float64]
+Axes = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""Unit vectors at each place, each ``(n, 3)``."""
+
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
-TABLE = "side_chains.json"
+TRACED, REFINED = "side_chains.json", "side_chains_refined.json"
+"""Tables for nodes of a traced path, and for the Cα atoms of a refined backbone."""
 SCHEMA = "cryoweave-side-chains/1"
 
 CALPHA_CBETA = (1.284, -0.752)
@@ -22,8 +28,8 @@ REACH = 3.8
 """Å to the neighbours along the path that stand for the Cα atoms before and behind."""
 FARTHEST = 9
 """Nodes within which these are sought."""
-USUAL = 121
-"""Nodes over which the usual density of the main chain is averaged."""
+USUAL, USUAL_RESIDUES = 121, 31
+"""Nodes, and residues, over which the usual density of the main chain is averaged."""
 
 # Where density is sampled: Å along Cα–Cβ, along the chain, across; and the width (Å) over which it is averaged. Along
 # the side chain, in two rings around it, and at its back.
@@ -63,12 +69,18 @@ class SideChainTable:
         return np.asarray(exponent - highest - np.log(np.exp(exponent - highest).mean(axis=1, keepdims=True)))
 
 
+def match_scores(odds: NDArray[np.float64], letters: str) -> NDArray[np.float64]:
+    """Log-odds of each residue of a sequence at each place, shape ``(n, len(letters))``; unknown ones fit all alike."""
+    columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1)
+    return np.asarray(columns[:, [LETTERS.find(letter) for letter in letters]])
+
+
 @cache
-def side_chain_table() -> SideChainTable:
-    """The table that comes with the plugin; ``training/fit_side_chains.py`` makes it."""
-    table = json.loads((files("cryoweave_mainmast") / TABLE).read_text("utf-8"))
+def side_chain_table(name: str) -> SideChainTable:
+    """A table that comes with the plugin, ``TRACED`` or ``REFINED``; ``training/fit_side_chains.py`` makes them."""
+    table = json.loads((files("cryoweave_mainmast") / name).read_text("utf-8"))
     if table["schema"] != SCHEMA or table["samples"] != [list(sample) for sample in SAMPLES]:
-        raise InputError(f"{TABLE} does not fit this version", "make it anew with training/fit_side_chains.py")
+        raise InputError(f"{name} does not fit this version", "make it anew with training/fit_side_chains.py")
     return SideChainTable(np.array(table["mean"]), np.array(table["precision"]))
 
 
@@ -89,7 +101,7 @@ class SideChainSampler:
             width: gaussian(positive, (width / spacing[2], width / spacing[1], width / spacing[0])) for width in widths
         }
 
-    def at(self, path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def along_path(self, path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Samples at each node, ``(n, k)``, over the usual density of the main chain around it.
 
         Parameters
@@ -100,18 +112,33 @@ class SideChainSampler:
             True for a node that is not bonded to the one before it, shape ``(n,)``.
         """
         before, behind = flanks(path, breaks)
-        out, along, across = local_axes(path[before], path, path[behind])
+        axes = local_axes(path[before], path, path[behind])
+        return self._around(path, axes, self._main_chain(path), USUAL)
+
+    def along_backbone(self, backbone: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same at each Cα of a backbone, ``(n, 5, 3)`` in the order of ``cryoweave.kernels.backbone.ATOMS``."""
+        calpha = backbone[:, CA]
+        beta = unit(backbone[:, CB] - calpha)
+        onward = backbone[:, C] - backbone[:, N]
+        along = unit(onward - (onward * beta).sum(axis=1, keepdims=True) * beta)
+        main_chain = self._main_chain(backbone[:, (N, CA, C)].reshape(-1, 3)).reshape(-1, 3).mean(axis=1)
+        return self._around(calpha, (beta, along, np.cross(beta, along)), main_chain, USUAL_RESIDUES)
+
+    def _main_chain(self, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+        return interpolate(self.blurred[MAIN_CHAIN_WIDTH], self.frame, xyz).astype(np.float64)
+
+    def _around(self, at: NDArray[np.float64], axes: Axes, main_chain: NDArray[np.float64], usual: int) -> Samples:
+        out, along, across = axes
         samples = np.stack(
             [
-                interpolate(self.blurred[width], self.frame, path + x * out + y * along + z * across)
+                interpolate(self.blurred[width], self.frame, at + x * out + y * along + z * across)
                 for x, y, z, width in SAMPLES
             ],
             axis=1,
         )
-        main_chain = interpolate(self.blurred[MAIN_CHAIN_WIDTH], self.frame, path).astype(np.float64)
-        window = np.ones(min(USUAL, len(path)))
-        usual = np.convolve(main_chain, window, "same") / np.convolve(np.ones(len(path)), window, "same")
-        return np.asarray(samples / np.maximum(usual, 1e-12)[:, None])
+        window = np.ones(min(usual, len(at)))
+        around = np.convolve(main_chain, window, "same") / np.convolve(np.ones(len(at)), window, "same")
+        return np.asarray(samples / np.maximum(around, 1e-12)[:, None])
 
 
 def flanks(path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -129,9 +156,7 @@ def flanks(path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> tuple[NDArra
     return found[0], found[1]
 
 
-def local_axes(
-    before: NDArray[np.float64], here: NDArray[np.float64], behind: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def local_axes(before: NDArray[np.float64], here: NDArray[np.float64], behind: NDArray[np.float64]) -> Axes:
     """Unit vectors from Cα to Cβ, along the chain, and across both, from three Cα in a row; each ``(n, 3)``."""
     outward = unit(2 * here - before - behind)
     normal = unit(np.cross(here - before, behind - here))

@@ -108,7 +108,10 @@ class PathsParams(PointParams):
     """Parameters of ``mainmast.paths``."""
 
     volumes: tuple[float, ...] = param(
-        (30.0, 40.0, 50.0, 60.0, 80.0), "contours to try: volume enclosed for each residue", unit="Å³", source=OURS
+        (25.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0),
+        "contours to try: volume enclosed for each residue",
+        unit="Å³",
+        source=OURS,
     )
     side_branch: float = param(
         8.0, "branches of the tree shorter than this are side chains", unit="Å", ge=0, le=100, source=OURS
@@ -116,8 +119,8 @@ class PathsParams(PointParams):
     longest_gap: float = param(
         7.0, "segments whose ends lie closer than this are one path", unit="Å", ge=0, le=100, source=OURS
     )
-    restarts: int = param(16, "searches for an order of the segments, for each contour", ge=1, le=10_000)
-    orders: int = param(6, "best orders to keep for each contour", ge=1, le=1000)
+    restarts: int = param(24, "searches for an order of the segments, for each contour", ge=1, le=10_000)
+    orders: int = param(12, "best orders to keep for each contour", ge=1, le=1000)
 
     @field_validator("volumes")
     @classmethod
@@ -143,6 +146,20 @@ class ThreadGappedParams(Params):
     pool: int = param(20, "threadings to keep, best first", ge=1, le=10_000)
 
 
+class RefineParams(Params):
+    """Parameters of ``mainmast.refine``."""
+
+    candidates: int = param(20, "best threadings to refine", ge=1, le=10_000, source=OURS)
+    rounds: int = param(3, "times to refine and to thread again", ge=1, le=100, source=OURS)
+    weight: float = param(1.0, "weight of the side chains' log-odds", ge=0, le=100, source=OURS)
+    base: float = param(2.0, "gain for placing a residue at all", ge=0, le=100, source=OURS)
+    distance_weight: float = param(1.0, "cost of each Å off 3.8 between neighbours", unit="1/Å", ge=0, le=100)
+    gap_open: float = param(6.0, "cost of leaving out a residue between two others", ge=0, le=1000, source=OURS)
+    gap_extend: float = param(2.0, "cost of each further one", ge=0, le=1000, source=OURS)
+    end_gap: float = param(2.0, "cost of each residue left out at the ends", ge=0, le=1000, source=OURS)
+    max_skip: int = param(3, "most places along the chain from one residue to the next; 0: any", ge=0, le=1000)
+
+
 STAGES = [
     Stage(
         id="mainmast.trace",
@@ -163,6 +180,7 @@ STAGES = [
         gives=Threading,
         params=ThreadParams,
         cites=(DOI,),
+        check="cryoweave_mainmast.pool:one_chain",
     ),
     Stage(
         id="mainmast.sweep",
@@ -173,6 +191,7 @@ STAGES = [
         gives=Threading,
         params=SweepParams,
         cites=(DOI,),
+        check="cryoweave_mainmast.pool:one_chain",
     ),
     Stage(
         id="mainmast.paths",
@@ -183,6 +202,7 @@ STAGES = [
         gives=Traces,
         params=PathsParams,
         cites=(DOI,),
+        check="cryoweave_mainmast.pool:one_chain",
     ),
     Stage(
         id="mainmast.thread_gapped",
@@ -192,6 +212,17 @@ STAGES = [
         takes={"density": DensityMap, "traces": Traces, "sequences": SequenceSet},
         gives=Threading,
         params=ThreadGappedParams,
+        cites=(DOI,),
+        check="cryoweave_mainmast.pool:one_chain",
+    ),
+    Stage(
+        id="mainmast.refine",
+        kind=Kind.REFINE,
+        summary="ours: backbones of the best threadings refined in density, the sequence threaded along them again",
+        load="cryoweave_mainmast.refined:refine",
+        takes={"density": DensityMap, "threading": Threading},
+        gives=Threading,
+        params=RefineParams,
         cites=(DOI,),
     ),
 ]
