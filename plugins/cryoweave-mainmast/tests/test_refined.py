@@ -65,7 +65,12 @@ def test_residues_left_out_inside_are_put_back():
 
 def test_where_nothing_is_worth_placing_it_says_so():
     with pytest.raises(StageError, match="no candidate holds residues") as refused:
-        run_stage("mainmast.refine", density=DENSITY, threading=threading(MOVED), params={"base": 0, "weight": 0})
+        run_stage(
+            "mainmast.refine",
+            density=DENSITY,
+            threading=threading(MOVED),
+            params={"base": 0, "weight": 0, "end_gap": 0},
+        )
     assert refused.value.hint
 
 
