@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cryoweave.data import (
+    Curve,
     DensityMap,
     Frame,
     Metric,
@@ -30,6 +31,7 @@ from cryoweave.io import digest, load, read_model, save, store
 
 RNG = np.random.default_rng(11)
 SEQUENCES = SequenceSet((Sequence("A b", "MKV", "protein", "HEC", 2), Sequence("R", "ACGU", "rna")))
+NO_SCORES = '{"schema": "cryoweave-scores/2", "metrics": {}, "whole": {}, "curves": {}}'
 FRAME = Frame((3, 4, 5), (1.06, 1.06, 1.06), (-2.12, 0.0, 10.6))
 
 
@@ -65,6 +67,7 @@ def values() -> dict[type, Any]:
             chain, number, np.array(["", "A", "", "", "", "", ""]), names,
             {"daq": np.array([0.1, np.nan, *range(5)])}, {"daq": np.nan, "recall": 1 / 3},
             {"daq": Metric("A ratio.", "nat", True), "recall": Metric("A part.")},
+            {"fsc": Curve([0.1, 0.2], [1.0, np.nan], "1/Å", "FSC", "A correlation.")},
         ),
     }  # fmt: skip
 
@@ -179,8 +182,9 @@ def test_digests_tell_values_apart() -> None:
         (SequenceSet, "sequences.json", "{", "not JSON"),
         (SequenceSet, "sequences.json", '{"sequences": [{}]}', "does not have the members"),
         (SequenceSet, "sequences.json", "[" * 100_000, "not JSON"),
-        (ScoreTable, "scores.json", '{"schema": "other/2", "metrics": {}, "whole": {}}', "schema 'other/2'"),
-        (ScoreTable, "scores.json", '{"schema": "cryoweave-scores/1", "metrics": {"daq": 3}, "whole": {}}', "not well"),
+        (ScoreTable, "scores.json", NO_SCORES.replace("cryoweave-scores", "other"), "schema 'other/2'"),
+        (ScoreTable, "scores.json", NO_SCORES.replace('"metrics": {}', '"metrics": {"daq": 3}'), "not well"),
+        (ScoreTable, "scores.json", NO_SCORES.replace('"curves": {}', '"curves": {"fsc": {}}'), "not well"),
         (ProbabilityMaps, "classes.json", '{"classes": ["a"], "files": ["../a.mrc"]}', "does not exist"),
         (DensityMap, "density.mrc", "short", "header"),
         (Model, "model.cif", "data_x\n", "no _atom_site"),

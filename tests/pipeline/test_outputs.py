@@ -83,8 +83,8 @@ from cryoweave.pipeline.measure import measured
 
 with measured() as taken:
     block = np.ones(40_000_000 // 8)
-    end = time.process_time() + 0.05
-    while time.process_time() < end:
+    end, later = time.process_time() + 0.3, time.perf_counter() + 0.3
+    while time.process_time() < end or time.perf_counter() < later:
         pass
 del block
 with measured() as second:
@@ -96,8 +96,9 @@ print(taken.seconds, taken.cpu_seconds, taken.peak_mb, second.peak_mb)
 def test_what_a_block_took():
     ran = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
     seconds, cpu_seconds, *peaks = ran.stdout.split()
-    assert float(seconds) >= 0.05
-    assert float(cpu_seconds) >= 0.04
+    # Clocks of processes tick coarsely.
+    assert float(seconds) > 0.1
+    assert float(cpu_seconds) > 0.1
     if peaks == ["None", "None"]:
         pytest.skip("this system does not tell the peak of memory")
     first, second = (float(peak) for peak in peaks)

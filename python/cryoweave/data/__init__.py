@@ -5,12 +5,13 @@ from cryoweave.data.frame import Frame
 from cryoweave.data.model import Model
 from cryoweave.data.points import PointCloud
 from cryoweave.data.poses import Poses
-from cryoweave.data.scores import Metric, ScoreTable
+from cryoweave.data.scores import Curve, Metric, ScoreTable
 from cryoweave.data.sequences import Sequence, SequenceSet
 from cryoweave.data.threading import Threading
 from cryoweave.data.traces import Traces
 
 __all__ = [
+    "Curve",
     "DensityMap",
     "Frame",
     "Metric",

@@ -34,6 +34,33 @@ class Metric:
 
 
 @dataclass(frozen=True, eq=False)
+class Curve:
+    """One figure as a function of another, e.g. a Fourier shell correlation.
+
+    Parameters
+    ----------
+    x, y
+        Shape ``(n,)``, float64; NaN in y where there is no value.
+    x_label, y_label
+        What the axes are, with the unit.
+    definition
+        One sentence.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    x_label: str
+    y_label: str
+    definition: str
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "x", frozen(self.x, np.float64, "x", (None,)))
+        object.__setattr__(self, "y", _column("y", self.y, len(self.x)))
+
+
+@dataclass(frozen=True, eq=False)
 class ScoreTable:
     """Scores of one model.
 
@@ -47,6 +74,8 @@ class ScoreTable:
         Value of the whole model per metric; NaN where it cannot be computed.
     metrics
         What each name in ``residues`` and ``whole`` means.
+    curves
+        Figures that are functions, by name.
     """
 
     chain: NDArray[np.str_]
@@ -56,6 +85,7 @@ class ScoreTable:
     residues: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     whole: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
     __repr__ = short_repr
 
@@ -70,13 +100,7 @@ class ScoreTable:
             insertion_code=self.insertion_code,
             residue_name=self.residue_name,
         )
-        columns = {}
-        for name, values in self.residues.items():
-            column = np.array(values, dtype=np.float64)
-            if column.shape != (n,):
-                raise InputError(f"column {name!r} has shape {column.shape}, wanted ({n},)")
-            column.flags.writeable = False
-            columns[name] = column
+        columns = {name: _column(name, values, n) for name, values in self.residues.items()}
         object.__setattr__(self, "residues", columns)
         object.__setattr__(self, "whole", {name: float(value) for name, value in self.whole.items()})
         undefined = sorted((set(self.residues) | set(self.whole)) - set(self.metrics))
@@ -97,3 +121,12 @@ class ScoreTable:
             "comp_id": self.residue_name,
         }
         return pandas.DataFrame({**identity, **self.residues})
+
+
+def _column(name: str, values: object, n: int) -> NDArray[np.float64]:
+    """A column that may hold NaN, not to be written to."""
+    column = np.array(values, dtype=np.float64)
+    if column.shape != (n,):
+        raise InputError(f"column {name!r} has shape {column.shape}, wanted ({n},)")
+    column.flags.writeable = False
+    return column

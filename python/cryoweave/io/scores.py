@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from cryoweave.data import Metric, ScoreTable
+from cryoweave.data import Curve, Metric, ScoreTable
 from cryoweave.errors import InputError
 from cryoweave.io.tables import header_of, read_json, read_table, write_json, write_table
 
-SCHEMA = "cryoweave-scores/1"
+SCHEMA = "cryoweave-scores/2"
 _IDENTITY = {"auth_asym_id": np.str_, "auth_seq_id": np.int32, "ins_code": np.str_, "comp_id": np.str_}
 
 
@@ -30,7 +30,18 @@ def write_scores(folder: str | Path, scores: ScoreTable) -> None:
         }
         for name, metric in scores.metrics.items()
     }
-    write_json(folder / "scores.json", {"schema": SCHEMA, "metrics": metrics, "whole": dict(scores.whole)})
+    curves = {
+        name: {
+            "definition": curve.definition,
+            "x_label": curve.x_label,
+            "y_label": curve.y_label,
+            "x": curve.x.tolist(),
+            "y": curve.y.tolist(),
+        }
+        for name, curve in scores.curves.items()
+    }
+    record = {"schema": SCHEMA, "metrics": metrics, "whole": dict(scores.whole), "curves": curves}
+    write_json(folder / "scores.json", record)
 
 
 def read_scores(folder: str | Path) -> ScoreTable:
@@ -43,7 +54,7 @@ def read_scores(folder: str | Path) -> ScoreTable:
     """
     folder = Path(folder)
     table, record = folder / "scores.tsv", folder / "scores.json"
-    value = read_json(record, {"schema": str, "metrics": dict, "whole": dict})
+    value = read_json(record, {"schema": str, "metrics": dict, "whole": dict, "curves": dict})
     if value["schema"] != SCHEMA:
         raise InputError(f"{record} has the schema {value['schema']!r}, wanted {SCHEMA!r}", "use the same version")
     metrics = {name: _metric(record, name, entry) for name, entry in value["metrics"].items()}
@@ -60,6 +71,7 @@ def read_scores(folder: str | Path) -> ScoreTable:
         residues={name: columns[name] for name in names},
         whole=whole,
         metrics=metrics,
+        curves={name: _curve(record, name, entry) for name, entry in value["curves"].items()},
     )
 
 
@@ -69,3 +81,15 @@ def _metric(path: Path, name: str, entry: Any) -> Metric:
     if not isinstance(definition, str) or not isinstance(unit, str) or not isinstance(better, bool | None):
         raise InputError(f"{path}: metric {name!r} is not well defined", "make the file again")
     return Metric(definition, unit, better)
+
+
+def _curve(path: Path, name: str, entry: Any) -> Curve:
+    known = entry if isinstance(entry, dict) else {}
+    texts = [known.get(key) for key in ("x_label", "y_label", "definition")]
+    try:
+        x, y = (np.array(known.get(axis), dtype=np.float64) for axis in ("x", "y"))
+        if all(isinstance(text, str) for text in texts):
+            return Curve(x, y, *(str(text) for text in texts))
+    except (TypeError, ValueError, InputError):
+        pass
+    raise InputError(f"{path}: curve {name!r} is not well defined", "make the file again")

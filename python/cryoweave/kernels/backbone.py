@@ -119,8 +119,8 @@ class BackboneRefiner:
 
 def rough_backbone(calpha: NDArray[np.float64]) -> NDArray[np.float64]:
     """All five atoms near where three consecutive Cα atoms have them, shape ``(n, 5, 3)``: a start, not a model."""
-    steps = np.diff(calpha, axis=0) if len(calpha) > 1 else np.array([[3.8, 0.0, 0.0]])
-    steps = np.concatenate([steps, steps[-1:]])
+    steps = np.diff(calpha, axis=0)
+    steps = np.concatenate([steps, steps[-1:] if len(steps) else [[3.8, 0.0, 0.0]]])
     onward = _unit(steps)
     before = np.concatenate([steps[:1], steps[:-1]])
     normal = np.cross(before, steps)

@@ -9,7 +9,7 @@ from shutil import rmtree
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import Metric, Model, ScoreTable, SequenceSet
+from cryoweave.data import Curve, Metric, Model, ScoreTable, SequenceSet
 
 MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT = (
     "model.cif",
@@ -174,6 +174,7 @@ def merge_scores(tables: Sequence[tuple[str, ScoreTable]]) -> ScoreTable | None:
     columns: dict[str, NDArray[np.float64]] = {}
     whole: dict[str, float] = {}
     metrics: dict[str, Metric] = {}
+    curves: dict[str, Curve] = {}
     for table in renamed:
         places = np.array([rows[identity] for identity in _identities(table)], dtype=np.intp)
         for name, values in table.residues.items():
@@ -181,6 +182,7 @@ def merge_scores(tables: Sequence[tuple[str, ScoreTable]]) -> ScoreTable | None:
             columns[name][places] = values
         whole |= table.whole
         metrics |= table.metrics
+        curves |= table.curves
     chain, number, insertion, residue = zip(*rows, strict=True) if rows else ((), (), (), ())
     return ScoreTable(
         np.array(chain, np.str_),
@@ -190,6 +192,7 @@ def merge_scores(tables: Sequence[tuple[str, ScoreTable]]) -> ScoreTable | None:
         columns,
         whole,
         metrics,
+        curves,
     )
 
 
@@ -199,11 +202,12 @@ def _identities(table: ScoreTable) -> list[tuple[str, int, str, str]]:
 
 
 def _unique(step: str, table: ScoreTable, later: Sequence[ScoreTable]) -> ScoreTable:
-    taken = {name for other in later for name in (*other.residues, *other.whole)}
-    new = {name: f"{step}.{name}" if name in taken else name for name in {*table.metrics}}
+    taken = {name for other in later for name in (*other.residues, *other.whole, *other.curves)}
+    new = {name: f"{step}.{name}" if name in taken else name for name in {*table.metrics, *table.curves}}
     return replace(
         table,
         residues={new[name]: values for name, values in table.residues.items()},
         whole={new[name]: value for name, value in table.whole.items()},
         metrics={new[name]: metric for name, metric in table.metrics.items()},
+        curves={new[name]: curve for name, curve in table.curves.items()},
     )
