@@ -29,6 +29,25 @@ def validate(
         Path | None,
         typer.Option("--sequence", "-s", "--protein-fasta", "-pf", readable=False, help="FASTA file of the proteins."),
     ] = None,
+    half_maps: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--half-maps", metavar="A B", readable=False, help="The two half maps, for their own correlation."
+        ),
+    ] = None,
+    resolution: Annotated[
+        float | None, typer.Option("--resolution", "-d", metavar="Å", min=0.1, max=100, help="Resolution of the map.")
+    ] = None,
+    contour: Annotated[
+        float | None, typer.Option("--contour", metavar="DENSITY", help="The map's recommended contour.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="STAGE.PARAM=VALUE", help="A parameter of a validator; may be given again."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="STAGE", help="Run only this validator; may be given again.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", readable=False, help="Write scores.tsv and scores.json here."),
@@ -40,14 +59,21 @@ def validate(
     from cryoweave.io.maps import read_map
     from cryoweave.io.models import read_model
     from cryoweave.io.sequences import read_sequences
+    from cryoweave.pipeline.validation import parse_options
     from cryoweave.pipeline.validation import validate as run
 
+    params, stages = parse_options(settings or [], only or [])
     names = _names(models)
     read = {path: _read(path) for path in models}
     inputs: dict[str, Any] = {
         "density": read_map(map_file) if map_file else None,
         "reference": read_model(reference) if reference else None,
         "sequences": read_sequences(sequence) if sequence else None,
+        "half_maps": (read_map(half_maps[0]), read_map(half_maps[1])) if half_maps else None,
+        "resolution": resolution,
+        "contour": contour,
+        "params": params,
+        "stages": stages,
     }
     results = {name: run(read[path], **inputs, threads=threads) for name, path in zip(names, models, strict=True)}
     _complain(results)

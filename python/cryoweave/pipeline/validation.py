@@ -1,16 +1,22 @@
 """All installed validators on one model, whatever recipe or program built it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
-from cryoweave.errors import CryoweaveError
-from cryoweave.host.records import Kind, Stage
+from cryoweave.errors import CryoweaveError, UsageError
+from cryoweave.host.records import Kind, Recipe, Stage, Step
+from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.execute import run_stage
 from cryoweave.pipeline.outputs import merge_scores
+from cryoweave.pipeline.settings import assign, parse_settings
 from cryoweave.pipeline.wiring import HOW_TO_GIVE
+
+WAYS = {**HOW_TO_GIVE, "half_a": "--half-maps A B", "half_b": "--half-maps A B", "resolution": "--resolution d"}
+BY_NAME = {"reference", "half_a", "half_b"}
+"""Inputs that are taken by their name alone."""
 
 
 @dataclass
@@ -41,34 +47,54 @@ def validate(
     density: DensityMap | None = None,
     reference: Model | None = None,
     sequences: SequenceSet | None = None,
+    half_maps: tuple[DensityMap, DensityMap] | None = None,
+    resolution: float | None = None,
+    contour: float | None = None,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    stages: Collection[str] | None = None,
     seed: int = 0,
     threads: int = 0,
 ) -> Validation:
-    """Run every validate stage whose inputs are there, with its default parameters.
+    """Run every validate stage whose inputs are there.
 
     Parameters
     ----------
     model
         What is judged.
-    density, reference, sequences
+    density, reference, sequences, half_maps
         What it is judged by.
+    resolution
+        Of the map, Å: given to every stage that has a parameter of this name; those are left out without it.
+    contour
+        Density of the map's recommended surface: given to every stage that has a parameter of this name.
+    params
+        Parameters that differ from the defaults, by stage.
+    stages
+        Run only these; all if absent.
     seed, threads
         As for a run.
     """
-    given = {"density": density, "model": model, "sequences": sequences, "reference": reference}
+    half_a, half_b = half_maps or (None, None)
+    given: dict[str, Any] = {"density": density, "model": model, "sequences": sequences, "reference": reference}
+    given |= {"half_a": half_a, "half_b": half_b}
+    common = {name: value for name, value in (("resolution", resolution), ("contour", contour)) if value is not None}
     present = {name: value for name, value in given.items() if value is not None}
     result = Validation()
     tables = []
-    for stage in sorted(host.registry().stages.values(), key=lambda stage: stage.id):
-        if stage.kind is not Kind.VALIDATE or stage.gives is not ScoreTable:
+    for stage in validators():
+        if stages and stage.id not in stages:
             continue
+        known = stage.params.model_fields
+        own = {name: value for name, value in common.items() if name in known} | dict((params or {}).get(stage.id, {}))
         inputs, missing = choose_inputs(stage, present)
+        if "resolution" in known and "resolution" not in own:
+            missing.append("resolution")
         if missing:
-            ways = ", ".join(HOW_TO_GIVE.get(name, name) for name in missing)
+            ways = ", ".join(dict.fromkeys(WAYS.get(name, name) for name in missing))
             result.left_out[stage.id] = f"needs {' and '.join(missing)}: give {ways}"
             continue
         try:
-            tables.append((stage.id, run_stage(stage.id, seed=seed, threads=threads, **inputs)))
+            tables.append((stage.id, run_stage(stage.id, params=own, seed=seed, threads=threads, **inputs)))
         except CryoweaveError as error:
             result.failed[stage.id] = error
         else:
@@ -77,13 +103,36 @@ def validate(
     return result
 
 
+def validators() -> list[Stage]:
+    """Every installed stage that judges a model, by id."""
+    found = (stage for stage in host.registry().stages.values() if stage.kind is Kind.VALIDATE)
+    return sorted((stage for stage in found if stage.gives is ScoreTable), key=lambda stage: stage.id)
+
+
+def parse_options(settings: Iterable[str], only: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """``STAGE.PARAM=VALUE`` texts by stage, and the validators to run, each known to exist.
+
+    Raises
+    ------
+    UsageError
+        If a text is not of this form, or names no validator.
+    """
+    names = [stage.id for stage in validators()]
+    recipe = Recipe("validate", "all validators", tuple(Step(stage=name, name=name) for name in names))
+    chosen = list(only)
+    for name in chosen:
+        if name not in names:
+            raise UsageError(f"there is no validator {name!r}", near(name, names))
+    return assign(recipe, parse_settings(settings, recipe)), chosen
+
+
 def choose_inputs(stage: Stage, present: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The stage's inputs, by name or else by type, and the names of those that are not there."""
     inputs: dict[str, Any] = {}
     missing = []
     for name, wanted in stage.takes.items():
-        same_type = [value for other, value in present.items() if isinstance(value, wanted) and other != "reference"]
-        if name in HOW_TO_GIVE:
+        same_type = [value for other, value in present.items() if isinstance(value, wanted) and other not in BY_NAME]
+        if name in WAYS:
             same_type = [present[name]] if isinstance(present.get(name), wanted) else []
         if same_type:
             inputs[name] = same_type[0]

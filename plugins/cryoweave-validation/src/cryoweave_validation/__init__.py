@@ -1,0 +1,1 @@
+"""Validators: what a cryo-EM reviewer expects, residue by residue."""
