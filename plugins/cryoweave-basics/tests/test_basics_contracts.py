@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryoweave import run_stage
-from cryoweave.data import Threading
+from cryoweave.data import Model, Threading
 from cryoweave.errors import CryoweaveError
 from cryoweave.testing import StageContract, ideal_model, sequences_of, simulated_map
 
@@ -55,24 +55,53 @@ class TestMeanShift(MapStage):
     may_be_empty = ()
 
 
+def threading_of(model):
+    trace = model.trace_atoms()
+    sequences = sequences_of(model)
+    names = [sequence.name for sequence in sequences.sequences]
+    n = len(trace)
+    return Threading(
+        sequences=sequences,
+        candidate=np.zeros(n, np.int32),
+        chain=[names.index(name) for name in trace.chain.tolist()],
+        residue=trace.residue_number - 1,
+        xyz=trace.xyz,
+        confidence=np.ones(n),
+        score=np.ones(1),
+        origin=("given",),
+    )
+
+
+def bundle(chains):
+    """So many helices side by side."""
+    helix = ideal_model("H" * 18)
+    parts = [
+        moved(helix, {"xyz": helix.xyz + 12.0 * np.array([k % 6, k // 6, 0]), "chain": np.full(len(helix), f"c{k}")})
+        for k in range(chains)
+    ]
+    return Model(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in Model.__dataclass_fields__})
+
+
+def moved(model, by):
+    columns = {name: getattr(model, name) for name in model.__dataclass_fields__}
+    return type(model)(**(columns | by))
+
+
 class TestBuild(StageContract):
     stage_id = "build.calpha"
 
     def inputs(self):
-        trace = MODEL.trace_atoms()
-        n = len(trace)
-        return {
-            "threading": Threading(
-                sequences=sequences_of(MODEL),
-                candidate=np.zeros(n, np.int32),
-                chain=np.zeros(n, np.int32),
-                residue=np.arange(n),
-                xyz=trace.xyz,
-                confidence=np.ones(n),
-                score=np.ones(1),
-                origin=("given",),
-            )
-        }
+        return {"threading": threading_of(MODEL)}
+
+
+class TestBackbone(StageContract):
+    stage_id = "build.backbone"
+    model = bundle(36)
+    """Large enough to be interrupted."""
+    density = simulated_map(model, resolution=3.0)
+
+    def inputs(self):
+        return {"threading": threading_of(self.model), "density": self.density}
 
 
 class TestCompareReference(StageContract):
@@ -87,11 +116,6 @@ class TestCompareDensity(StageContract):
 
     def inputs(self):
         return {"model": MODEL, "density": DENSITY}
-
-
-def moved(model, by):
-    columns = {name: getattr(model, name) for name in model.__dataclass_fields__}
-    return type(model)(**(columns | by))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryoweave import run_stage
-from cryoweave.data import DensityMap, Frame, SequenceSet, Threading
+from cryoweave.data import DensityMap, Frame, Sequence, SequenceSet, Threading
 from cryoweave.errors import StageError
 from cryoweave.testing import ideal_model, sequences_of
 
@@ -71,19 +71,51 @@ def test_a_model_without_trace_atoms_has_no_support():
     assert refused.value.hint
 
 
-@pytest.mark.parametrize("candidates", [0, 1])
-def test_a_threading_without_residues_builds_nothing(candidates):
-    nothing = np.zeros(0)
-    threading = Threading(
-        sequences=sequences_of(MODEL) if candidates else SequenceSet(()),
-        candidate=nothing,
-        chain=nothing,
-        residue=nothing,
-        xyz=nothing.reshape(0, 3),
-        confidence=nothing,
+def threading(sequences, xyz, candidates=1):
+    n = len(xyz)
+    return Threading(
+        sequences=sequences,
+        candidate=np.zeros(n),
+        chain=np.zeros(n),
+        residue=np.arange(n),
+        xyz=np.reshape(xyz, (-1, 3)),
+        confidence=np.ones(n),
         score=np.zeros(candidates),
         origin=("somewhere",) * candidates,
     )
+
+
+BUILDERS = {"build.calpha": {}, "build.backbone": {"density": PEAK}}
+
+
+@pytest.mark.parametrize("stage", BUILDERS)
+@pytest.mark.parametrize("candidates", [0, 1])
+def test_a_threading_without_residues_builds_nothing(stage, candidates):
+    nothing = threading(sequences_of(MODEL) if candidates else SequenceSet(()), [], candidates)
     with pytest.raises(StageError, match="no residue") as refused:
-        run_stage("build.calpha", threading=threading)
+        run_stage(stage, threading=nothing, **BUILDERS[stage])
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("stage", BUILDERS)
+def test_nucleotides_are_not_built_as_amino_acids(stage):
+    rna = threading(SequenceSet((Sequence("r", "GU", "rna"),)), np.zeros((2, 3)))
+    with pytest.raises(StageError, match="RNA") as refused:
+        run_stage(stage, threading=rna, **BUILDERS[stage])
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("kind", FLAT)
+def test_a_flat_map_settles_no_backbone(kind):
+    trace = threading(sequences_of(MODEL), MODEL.trace_atoms().xyz)
+    with pytest.raises(StageError, match="same density everywhere") as refused:
+        run_stage("build.backbone", density=FLAT[kind], threading=trace)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("off", [0.0, 1000.0], ids=["in empty voxels", "outside of the box"])
+def test_a_backbone_needs_density_at_its_residues(off):
+    trace = threading(sequences_of(MODEL), MODEL.trace_atoms().xyz + off)
+    with pytest.raises(StageError, match="no density above zero") as refused:
+        run_stage("build.backbone", density=PEAK, threading=trace)
     assert refused.value.hint

@@ -67,6 +67,14 @@ class MeanShiftParams(Params):
     merge: float = param(0.5, "join end points closer than this (-merge)", unit="Å", gt=0, le=10, source=LDP_SOURCE)
 
 
+class BackboneParams(Params):
+    """Parameters of ``build.backbone``."""
+
+    bond: float = param(
+        6.0, "residues that follow each other are bonded unless their Cα are farther apart", unit="Å", ge=3.8, le=10
+    )
+
+
 STAGES = [
     Stage(
         id="map.resample",
@@ -147,6 +155,15 @@ STAGES = [
         load="cryoweave_basics.build:alpha_carbons",
         takes={"threading": Threading},
         gives=Model,
+    ),
+    Stage(
+        id="build.backbone",
+        kind=Kind.BUILD,
+        summary="the best threading as N, Cα, C, O, Cβ refined in the density; numbers and B factors as build.calpha",
+        load="cryoweave_basics.build:backbone",
+        takes={"density": DensityMap, "threading": Threading},
+        gives=Model,
+        params=BackboneParams,
     ),
     Stage(
         id="compare.reference",
