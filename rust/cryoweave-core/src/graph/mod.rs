@@ -18,13 +18,14 @@ mod tree;
 pub(crate) use cells::{Cells, check_points};
 pub use contacts::contact_edges;
 pub use local::local_spanning_edges;
+pub use moves::Candidates;
 pub use nearest::{Nearest, nearest};
 pub use neighbours::{Pairs, neighbour_pairs};
 pub use order::{Annealing, Order, order_segments};
 pub use paths::longest_path;
 pub use skeleton::skeleton;
 pub use spanning::{connected_components, minimum_spanning_tree};
-pub use tabu::{Candidates, Search, Trajectory, tabu_trees};
+pub use tabu::{Search, Trajectory, tabu_trees};
 
 use crate::error::{Error, Result};
 

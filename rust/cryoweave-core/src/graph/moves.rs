@@ -3,11 +3,27 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 
 use super::Adjacency;
-use super::tabu::Candidates;
 use super::tree::{Move, Rooted};
 
 /// Failed draws allowed for every move wanted.
 const PATIENCE: usize = 4;
+
+/// The graph in which trees are sought.
+#[derive(Clone, Copy)]
+pub struct Candidates<'a> {
+    /// How many nodes.
+    pub nodes: usize,
+    /// Edges that a tree may be made of.
+    pub edges: &'a [[i32; 2]],
+    /// Their lengths, which bound a tree's total; none below zero.
+    pub lengths: &'a [f64],
+    /// Their scores, of which paths are made; none below zero.
+    pub scores: &'a [f64],
+    /// The edges of the tree to start from; it spans all nodes.
+    pub start: &'a [i32],
+    /// Which edges are never cut.
+    pub frozen: &'a [bool],
+}
 
 /// What moves are drawn from.
 pub(super) struct Sampler<'a> {

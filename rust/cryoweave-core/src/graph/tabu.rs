@@ -6,7 +6,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use super::diversity::Earlier;
-use super::moves::Sampler;
+use super::moves::{Candidates, Sampler};
 use super::score::{Evaluator, MOST_BRANCHES};
 use super::spanning::Sets;
 use super::tree::{Move, Rooted};
@@ -16,23 +16,6 @@ use crate::error::{Error, Result};
 
 /// Places swept in one round below which a second thread costs more than it saves.
 const WORTH_THREADS: usize = 1 << 17;
-
-/// The graph in which trees are sought.
-#[derive(Clone, Copy)]
-pub struct Candidates<'a> {
-    /// How many nodes.
-    pub nodes: usize,
-    /// Edges that a tree may be made of.
-    pub edges: &'a [[i32; 2]],
-    /// Their lengths, which bound a tree's total; none below zero.
-    pub lengths: &'a [f64],
-    /// Their scores, of which paths are made; none below zero.
-    pub scores: &'a [f64],
-    /// The edges of the tree to start from; it spans all nodes.
-    pub start: &'a [i32],
-    /// Which edges are never cut.
-    pub frozen: &'a [bool],
-}
 
 /// How to search.
 #[derive(Clone, Copy, Debug)]
