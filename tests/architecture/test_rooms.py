@@ -25,7 +25,7 @@ MAY_IMPORT = {
 }
 ALSO = {("pipeline/execute.py", "_core"): "tells the kernels how many threads a run has"}
 ONLY_IN = {
-    "gemmi": {"io"},
+    "gemmi": {"io", "plugins"},
     "mrcfile": {"io"},
     "pluggy": {"host"},
     "typer": {"cli", "plugins"},

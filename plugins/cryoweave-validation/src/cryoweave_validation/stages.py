@@ -1,8 +1,11 @@
 """What the plugin hands over; each topic names its own stages."""
 
 from cryoweave.host import Stage, hookimpl
+from cryoweave_validation.correlation_stages import STAGES as CORRELATION
 
-STAGES: list[Stage] = []
+STAGES: list[Stage] = [
+    *CORRELATION,
+]
 
 
 @hookimpl
