@@ -1,0 +1,124 @@
+"""Backbone torsions against the Ramachandran contours of the Top8000."""
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import Metric, Model, ScoreTable
+from cryoweave.errors import StageError
+from cryoweave.host import Context, NoParams
+from cryoweave_validation.peptides import Peptides, following, peptides, previous, share, torsion
+
+CLASSES = ("general", "glycine", "cis_pro", "trans_pro", "pre_pro", "ile_val")
+"""Names of the grids; a residue's class is an index into them."""
+FAVOURED = 0.02
+OUTLIER = (0.0005, 0.001, 0.002, 0.001, 0.001, 0.001)
+"""Scores below which a residue of each class is an outlier; from FAVOURED on it is favoured. Both as in MolProbity:
+Williams et al. 2018, Protein Sci. 27, 293."""
+
+METRICS = {
+    "phi": Metric("torsion C(i-1)–N–Cα–C of residues bonded to the one before (C–N < 2.0 Å)", "°"),
+    "psi": Metric("torsion N–Cα–C–N(i+1) of residues bonded to the one after (C–N < 2.0 Å)", "°"),
+    "rama_class": Metric("Ramachandran class: 0 general, 1 Gly, 2 cis-Pro, 3 trans-Pro, 4 pre-Pro, 5 Ile or Val"),
+    "rama_score": Metric(
+        "contour of the Top8000 distribution of the residue's class at φ, ψ, from 0 to 1, bilinear", "", True
+    ),
+    "rama_outcome": Metric(
+        "0 outlier, 1 allowed, 2 favoured: favoured from score 0.02 on, outlier below 0.0005 (general), 0.002 "
+        "(cis-Pro), 0.001 (others)",
+        "",
+        True,
+    ),
+    "rama_favoured": Metric("favoured residues, of all residues with φ and ψ", "", True),
+    "rama_allowed": Metric("allowed residues, of all residues with φ and ψ"),
+    "rama_outliers": Metric("outliers, of all residues with φ and ψ", "", False),
+    "rama_favoured_residues": Metric("favoured residues", "residues"),
+    "rama_allowed_residues": Metric("allowed residues", "residues"),
+    "rama_outlier_residues": Metric("outliers", "residues", False),
+    "rama_residues": Metric("residues with φ and ψ whose name is that of an amino acid", "residues"),
+}
+
+
+def torsions_judged(model: Model, params: NoParams, ctx: Context) -> ScoreTable:
+    """φ, ψ and what the Top8000 distribution says of them."""
+    chain = peptides(model, ("N", "CA", "C"))
+    phi, psi, omega = backbone_torsions(chain)
+    kind = classes(chain, omega)
+    both = np.isfinite(phi) & np.isfinite(psi) & chain.known()
+    if not both.any():
+        raise StageError(
+            "no residue has both φ and ψ: N, Cα and C of three bonded residues",
+            "is it a Cα trace? `--only geometry.calpha` judges one",
+        )
+    score = np.full(len(chain), np.nan)
+    score[both] = contours(kind[both], phi[both], psi[both])
+    outcome = np.where(both, outcomes(kind, score), np.nan)
+    columns = {
+        "phi": phi,
+        "psi": psi,
+        "rama_class": np.where(both, kind, np.nan),
+        "rama_score": score,
+        "rama_outcome": outcome,
+    }
+    names = {"rama_outlier": 0, "rama_allowed": 1, "rama_favoured": 2}
+    whole = {f"{name}_residues": float((outcome == value).sum()) for name, value in names.items()}
+    whole |= {
+        "rama_favoured": share(outcome == 2, both),
+        "rama_allowed": share(outcome == 1, both),
+        "rama_outliers": share(outcome == 0, both),
+        "rama_residues": float(both.sum()),
+    }
+    return chain.table(columns, whole, METRICS)
+
+
+def backbone_torsions(chain: Peptides) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """φ, ψ and ω (of the peptide before the residue) in degrees; NaN where a residue is not bonded to its neighbour."""
+    n, alpha, c = chain.at("N"), chain.at("CA"), chain.at("C")
+    after_bond = chain.follows()
+    before_bond = np.append(after_bond[1:], False)
+    phi = np.where(after_bond, torsion(previous(c), n, alpha, c), np.nan)
+    psi = np.where(before_bond, torsion(n, alpha, c, following(n)), np.nan)
+    omega = np.where(after_bond, torsion(previous(alpha), previous(c), n, alpha), np.nan)
+    return phi, psi, omega
+
+
+def classes(chain: Peptides, omega: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The Ramachandran class of each residue; a proline is cis if ω is within 90° of 0."""
+    name = chain.residue_name
+    proline = name == "PRO"
+    kind = np.where(np.isin(name, ("ILE", "VAL")), CLASSES.index("ile_val"), CLASSES.index("general"))
+    kind[np.append(proline[1:] & chain.follows()[1:], False)] = CLASSES.index("pre_pro")
+    kind[name == "GLY"] = CLASSES.index("glycine")
+    kind[proline] = CLASSES.index("trans_pro")
+    kind[proline & (np.abs(omega) < 90)] = CLASSES.index("cis_pro")
+    return kind.astype(np.intp)
+
+
+def contours(kind: NDArray[np.intp], phi: NDArray[np.float64], psi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The grids' values at φ, ψ (degrees), bilinear, going on beyond ±180°."""
+    grids = contour_grids()
+    row, column = (phi + 179) / 2, (psi + 179) / 2  # nodes are at -179, -177, ... 179
+    i, j = np.floor(row).astype(int), np.floor(column).astype(int)
+    u, v = row - i, column - j
+    corners = [grids[kind, (i + di) % 180, (j + dj) % 180] for di in (0, 1) for dj in (0, 1)]
+    low, high = (1 - v) * corners[0] + v * corners[1], (1 - v) * corners[2] + v * corners[3]
+    return np.asarray((1 - u) * low + u * high)
+
+
+def outcomes(kind: NDArray[np.intp], score: NDArray[np.float64]) -> NDArray[np.intp]:
+    """0 outlier, 1 allowed, 2 favoured."""
+    return np.where(score >= FAVOURED, 2, np.where(score >= np.array(OUTLIER)[kind], 1, 0)).astype(np.intp)
+
+
+@cache
+def contour_grids() -> NDArray[np.float64]:
+    """The contours, shape ``(6, 180, 180)``: class, φ and ψ from -179° in steps of 2°.
+
+    Data of the Top8000, Richardson laboratory, Duke University (CC BY 4.0); see ``data/rama8000.md``.
+    """
+    with files("cryoweave_validation").joinpath("data/rama8000.npz").open("rb") as stream, np.load(stream) as grids:
+        found = np.stack([grids[name] for name in CLASSES]).astype(np.float64)
+    found.flags.writeable = False
+    return found
