@@ -22,8 +22,9 @@ OVERLAP = 0.4
 """Å; what counts as a clash: Word et al. 1999, J. Mol. Biol. 285, 1711."""
 HYDROGEN_BOND = 0.4
 """Å that atoms which may share a hydrogen bond come closer: as in UCSF Chimera's clash detection."""
-COVALENT = 2.2
-"""Å; heavy atoms of a ligand, sugar or modified residue and another residue closer than this are bonded."""
+COVALENT = (1.2, 1.9)
+"""Å between bonded atoms of a ligand, sugar or modified residue and another residue (C–N 1.45, C–S 1.82)."""
+WATER = ("HOH", "DOD", "WAT", "H2O", "TIP", "TIP3", "SOL")
 PHOSPHODIESTER, DISULFIDE = 2.2, 2.5
 """Å; O3'–P and S–S closer than this are bonded (1.6 and 2.05 ideally)."""
 FAR = 9
@@ -74,7 +75,7 @@ def overlaps_counted(model: Model, params: NoParams, ctx: Context) -> ScoreTable
     for side in residue[pairs].T:
         np.add.at(count, side, 1)
         np.maximum.at(worst, side, overlap)
-    shown = ~np.isin(atoms.residue_name[first], ("HOH", "WAT", "DOD"))
+    shown = ~np.isin(atoms.residue_name[first], WATER)
     rows = first[shown]
     return ScoreTable(
         chain=atoms.chain[rows],
@@ -129,8 +130,8 @@ def bonded(atoms: Model, residue: Indices, first: Indices, pairs: Pairs) -> NDAr
     couple = residue[a].astype(np.int64) * len(first) + residue[b]
     bridge = (cysteine[a] + cysteine[b] == 0) & (distance < DISULFIDE)
     found |= (cysteine[a] + cysteine[b] <= 2) & np.isin(couple, couple[bridge])
-    other = ~np.isin(atoms.residue_name, [*AMINO_ACIDS, *NUCLEOTIDES, "UNK"])
-    link = (other[a] | other[b]) & (distance < COVALENT)
+    other = ~np.isin(atoms.residue_name, [*AMINO_ACIDS, *NUCLEOTIDES, *WATER, "UNK"])
+    link = (other[a] | other[b]) & (distance > COVALENT[0]) & (distance < COVALENT[1])
     return np.asarray(found | np.isin(couple, couple[link]))
 
 
