@@ -56,7 +56,7 @@ def test_structure_factors_equal_a_direct_sum():
     frame, d_min = uneven(), 3.0
     found = structure_factors(MODEL, frame, d_min, Context())
     z, y, x = np.nonzero(found)
-    s = np.stack([frequencies(frame, axis)[i] for axis, i in ((2, x), (1, y), (0, z))], axis=1).astype(float)
+    s = np.stack([frequencies(frame, axis)[i] for axis, i in ((2, x), (1, y), (0, z))], axis=1)
     assert 0.97 / d_min < np.linalg.norm(s, axis=1).max() <= 1 / d_min
     slow = np.zeros(len(s), complex)
     for atom in range(len(MODEL)):

@@ -42,11 +42,11 @@ def nyquist(frame: Frame) -> float:
     return 2 * max(frame.voxel_xyz)
 
 
-def frequencies(frame: Frame, axis: int) -> NDArray[np.float32]:
+def frequencies(frame: Frame, axis: int) -> NDArray[np.float64]:
     """Spatial frequencies in 1/Å along an axis (0 is z) of the half spectrum of :func:`scipy.fft.rfftn`."""
     n, voxel = frame.shape_zyx[axis], frame.voxel_xyz[2 - axis]
     found = scipy.fft.rfftfreq(n, voxel) if axis == 2 else scipy.fft.fftfreq(n, voxel)
-    return np.asarray(found, dtype=np.float32)
+    return np.asarray(found, dtype=np.float64)
 
 
 def transform(values: NDArray[np.float32], ctx: Context) -> Spectrum:

@@ -3,12 +3,14 @@
 from cryoweave.host import Stage, hookimpl
 from cryoweave_validation.correlation_stages import STAGES as CORRELATION
 from cryoweave_validation.emringer_stages import STAGES as EMRINGER
+from cryoweave_validation.fsc_stages import STAGES as FSC
 from cryoweave_validation.geometry_stages import STAGES as GEOMETRY
 from cryoweave_validation.ramachandran_stages import STAGES as RAMACHANDRAN
 
 STAGES: list[Stage] = [
     *CORRELATION,
     *EMRINGER,
+    *FSC,
     *GEOMETRY,
     *RAMACHANDRAN,
 ]
