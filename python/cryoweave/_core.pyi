@@ -104,6 +104,11 @@ def merge_points(
     points: _F64, density: _F32, radius: float, keep: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
 
+# quality
+def radial_correlation(
+    values: _F32, voxel_xyz: _Triple, origin_xyz: _Triple, xyz: _F64, sigmas: _F64, progress: _Progress
+) -> _F64: ...
+
 # refine
 def refine_atoms(
     values: _F32,

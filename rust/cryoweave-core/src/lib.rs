@@ -10,5 +10,6 @@ pub mod graph;
 pub mod grid;
 pub mod metrics;
 pub mod peaks;
+pub mod quality;
 pub mod refine;
 pub mod simulate;

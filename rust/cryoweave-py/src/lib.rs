@@ -9,6 +9,7 @@ mod graph;
 mod grid;
 mod metrics;
 mod peaks;
+mod quality;
 mod refine;
 mod simulate;
 
@@ -32,6 +33,8 @@ mod _core {
     use super::metrics::{match_points, superpose, tm_distance_scale, tm_score};
     #[pymodule_export]
     use super::peaks::{kernel_density, local_maxima, mean_shift, merge_points};
+    #[pymodule_export]
+    use super::quality::radial_correlation;
     #[pymodule_export]
     use super::refine::refine_atoms;
     #[pymodule_export]

@@ -168,6 +168,14 @@ pub(crate) fn value_and_gradient(map: &Solid, frame: &Frame, point: [f64; 3]) ->
     Some((dot(&plain, &x.weight), slope))
 }
 
+/// Trilinear density at a point; `None` outside of the voxel centres.
+pub(crate) fn trilinear(map: &Solid, frame: &Frame, point: [f64; 3]) -> Option<f64> {
+    let axes = axes(frame.to_zyx(point), map.shape, linear)?;
+    let [z, y, x] = &axes;
+    let [columns] = gather(map, &axes, |k, j| [z.weight[k] * y.weight[j]]);
+    Some(dot(&columns, &x.weight))
+}
+
 /// Run `value` at every point, in fixed blocks.
 fn each_point<T: Copy + Send + Sync>(
     map: ArrayView3<f32>,
