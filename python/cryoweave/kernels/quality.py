@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cryoweave import _core
-from cryoweave.kernels.grid import points
+from cryoweave.errors import InputError
+from cryoweave.kernels.grid import Map, points
 
 if TYPE_CHECKING:
-    from cryoweave.data.density import DensityMap
+    from cryoweave.data.frame import Frame
 
 Progress = Callable[[int, int], object]
 
 
 def radial_correlation(
-    density: DensityMap, xyz: ArrayLike, sigmas: ArrayLike = (0.6,), progress: Progress | None = None
+    values: Map, frame: Frame, xyz: ArrayLike, sigmas: ArrayLike = (0.6,), progress: Progress | None = None
 ) -> NDArray[np.float64]:
     """How like a Gaussian the density falls off around each atom, where no other atom is nearer.
 
@@ -30,8 +31,10 @@ def radial_correlation(
 
     Parameters
     ----------
-    density
-        The map; beyond its outermost voxels density counts as zero.
+    values
+        Density, shape ``(nz, ny, nx)``; beyond the centres of the outermost voxels it counts as zero.
+    frame
+        Where the voxels are.
     xyz
         Atoms in Å, shape ``(n, 3)``: those to be judged, which are also those that stand before each other. Hydrogens
         are to be left out. Atoms at one and the same place do not stand before each other.
@@ -49,14 +52,9 @@ def radial_correlation(
     Raises
     ------
     InputError
-        If a voxel or a coordinate is not finite, or a sigma is not positive and finite.
+        If a voxel or a coordinate is not finite, a sigma is not positive, or the frame is not the map's.
     """
-    frame = density.frame
-    return _core.radial_correlation(
-        density.values,
-        frame.voxel_xyz,
-        frame.origin_xyz,
-        points(xyz),
-        np.asarray(sigmas, dtype=np.float64).reshape(-1),
-        progress,
-    )
+    array, widths = np.asarray(values, dtype=np.float32), np.asarray(sigmas, dtype=np.float64).reshape(-1)
+    if array.shape != tuple(frame.shape_zyx):
+        raise InputError(f"the map has the shape {array.shape}, its frame {tuple(frame.shape_zyx)}")
+    return _core.radial_correlation(array, frame.voxel_xyz, frame.origin_xyz, points(xyz), widths, progress)

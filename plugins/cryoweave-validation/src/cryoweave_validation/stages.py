@@ -5,6 +5,7 @@ from cryoweave_validation.correlation_stages import STAGES as CORRELATION
 from cryoweave_validation.emringer_stages import STAGES as EMRINGER
 from cryoweave_validation.fsc_stages import STAGES as FSC
 from cryoweave_validation.geometry_stages import STAGES as GEOMETRY
+from cryoweave_validation.qscore_stages import STAGES as QSCORE
 from cryoweave_validation.ramachandran_stages import STAGES as RAMACHANDRAN
 
 STAGES: list[Stage] = [
@@ -12,6 +13,7 @@ STAGES: list[Stage] = [
     *EMRINGER,
     *FSC,
     *GEOMETRY,
+    *QSCORE,
     *RAMACHANDRAN,
 ]
 
