@@ -217,7 +217,7 @@ impl Profile {
             *out = if undefined {
                 0.0
             } else {
-                both / (spread * squares).sqrt()
+                (both / (spread * squares).sqrt()).clamp(-1.0, 1.0)
             };
         }
     }
