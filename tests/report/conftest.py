@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from cryoweave.data import DensityMap, Frame, Metric, Model, ScoreTable
-from cryoweave.io import store
 from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.scores import write_scores
@@ -90,8 +89,6 @@ def make_run(folder: Path, name: str = "9", chain: str = "A") -> Path:
     fasta.write_text(f">{name}\n{'ALGK' * 10}\n")
     write_model(folder / "model.cif", model)
     (folder / "stages").mkdir()
-    store.save(compared, folder / "stages/compare")
-    store.save(supported, folder / "stages/support")
     merged = ScoreTable(
         model.chain,
         model.residue_number,
@@ -143,8 +140,20 @@ def record(inputs: dict[str, Any]) -> dict[str, Any]:
                 cites=["10.1000/xyz<1>"],
             ),
             step("trace", "some.trace", "trace", inputs={"points": "peaks"}, peak_mb=None, reused=True),
-            step("compare", "some.compare", inputs={"model": "trace", "reference": "input.reference"}, **table),
-            step("support", "some.support", inputs={"model": "trace", "density": "input.density"}, **table),
+            step(
+                "compare",
+                "some.compare",
+                inputs={"model": "trace", "reference": "input.reference"},
+                scores=["distance", "recall", "tm"],
+                **table,
+            ),
+            step(
+                "support",
+                "some.support",
+                inputs={"model": "trace", "density": "input.density"},
+                scores=["mean_density"],
+                **table,
+            ),
         ],
         "left_out": {},
         "outputs": {},

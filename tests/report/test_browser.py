@@ -84,6 +84,6 @@ def test_a_click_in_a_plot_goes_to_the_residue(browser, run_folder):
 def test_hostile_names_do_nothing(browser, hostile_folder):
     browser.open(write_report(hostile_folder))
     assert browser.evaluate("document.body.dataset.evil") is None
-    assert browser.evaluate("document.querySelectorAll('img').length") == 1
+    assert browser.evaluate("document.querySelectorAll('img').length") == 2
     assert browser.evaluate("document.querySelector('h1').textContent").startswith("</script>")
     assert browser.trouble() == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cryoweave.data import DensityMap, Frame, Metric, Model
-from cryoweave.report import plots, scene
+from cryoweave.report import scene, strips
 from cryoweave.report.columns import BETTER_HIGH, DIVERGING, NO_VALUE, Column, columns_of, scale_of
 
 CA = Metric("a score", "", True)
@@ -76,16 +76,14 @@ def test_any_contour_has_a_range_around_it(contour):
     assert np.isfinite(small.levels.values).all()
 
 
-def test_the_archive_holds_a_snapshot_per_score_with_author_numbers(tmp_path):
+def test_the_archive_holds_a_snapshot_per_score_with_author_numbers():
     model = trace(number=-2)
-    cif = tmp_path / "model.cif"
-    cif.write_text("data_x\n")
     values = np.array([0, 0.25, 0.5, 0.75, 1, np.nan])
     columns = [Column("a {b}", CA, values, scale_of(values, CA)), Column("c", CA, values, scale_of(values, CA))]
-    packed = scene.archive(None, cif, model, columns, None)
+    packed = scene.archive(None, model, columns, None)
     with zipfile.ZipFile(io.BytesIO(packed)) as opened:
         index, rows = json.loads(opened.read("index.mvsj")), json.loads(opened.read("scores.json"))
-        assert opened.read("model.cif") == b"data_x\n"
+        assert opened.read("model.cif").startswith(b"data_model")
     assert [s["metadata"]["key"] for s in index["snapshots"]] == ["c0", "c1"]
     assert rows[0] == {"auth_asym_id": "A", "auth_seq_id": -2, "c0": 0.0, "c1": 0.0}
     assert "c0" not in rows[-1]
@@ -133,9 +131,9 @@ def test_a_constant_confidence_is_no_column():
 def test_a_strip_has_a_bar_or_a_mark_for_each_residue():
     model = trace(6, number=10)
     values = np.array([0.1, 0.9, np.nan, 0.4, 0.0, 1.0])
-    (chain,) = plots.chain_plots(model, [Column("s", CA, values, scale_of(values, CA))])
+    (chain,) = strips.chain_plots(model, [Column("s", CA, values, scale_of(values, CA))])
     (strip,) = chain.strips
     assert sum(path.count("M") for _, path in strip.paths) == 5
     assert strip.missing.count("M") == strip.without == 1
     best = dict(strip.paths)[BETTER_HIGH[-1]]
-    assert best == f"M{plots.LEFT + 5.5 * chain.slot:.1f} {plots.TOP + plots.HEIGHT:.1f}V{plots.TOP:.1f}"
+    assert best == f"M{strips.LEFT + 5.5 * chain.slot:.1f} {strips.TOP + strips.HEIGHT:.1f}V{strips.TOP:.1f}"

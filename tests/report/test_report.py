@@ -11,7 +11,7 @@ from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Kind, Params, Stage, param
 from cryoweave.io import store
-from cryoweave.report import page, scene, write_report
+from cryoweave.report import facts, page, scene, write_report
 from cryoweave.testing import make_registry
 
 
@@ -112,7 +112,7 @@ def test_every_picture_has_words_and_every_table_a_caption(run_folder):
     tags = read(run_folder).tags
     assert all(a.get("alt") for tag, a in tags if tag == "img")
     assert all(a.get("aria-label") or a.get("aria-hidden") for tag, a in tags if tag == "svg")
-    assert sum(tag == "table" for tag, _ in tags) == sum(tag == "caption" for tag, _ in tags) == 3
+    assert sum(tag == "table" for tag, _ in tags) == sum(tag == "caption" for tag, _ in tags) == 4
 
 
 def test_a_failed_run_says_where_and_why(run_folder, change):
@@ -203,7 +203,7 @@ def test_the_viewer_is_the_one_that_the_notice_names():
      (float("inf"), "inf"), (-2.0, "-2"), (True, "True")],
 )  # fmt: skip
 def test_numbers_are_rounded_for_people(value, text):
-    assert page.number(value) == text
+    assert facts.number(value) == text
 
 
 def test_a_run_that_fails_leaves_a_report(run_folder, tmp_path):

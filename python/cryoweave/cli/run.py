@@ -21,7 +21,9 @@ _MEANING = {
     "scores": "scores with their definitions",
     "scores_table": "scores per residue",
     "chimerax": "opens map and model in ChimeraX",
+    "pymol": "opens map and model in PyMOL",
     "coot": "opens map and model in Coot",
+    "scene": "map, model and colours for Mol*",
     "citations": "what to cite",
     "report": "the report",
 }

@@ -5,6 +5,7 @@ from cryoweave.io.header import MapInfo
 from cryoweave.io.maps import inspect_map, read_map, write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model, read_models
+from cryoweave.io.pymol import write_pymol
 from cryoweave.io.scores import read_scores, write_scores
 from cryoweave.io.sequences import read_sequences, write_sequences
 from cryoweave.io.store import digest, load, save
@@ -28,6 +29,7 @@ __all__ = [
     "write_defattr",
     "write_map",
     "write_model",
+    "write_pymol",
     "write_scores",
     "write_sequences",
 ]

@@ -1,5 +1,6 @@
 """Score tables: one TSV row a residue, and a JSON file with what the numbers mean."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,17 @@ SCHEMA = "cryoweave-scores/2"
 _IDENTITY = {"auth_asym_id": np.str_, "auth_seq_id": np.int32, "ins_code": np.str_, "comp_id": np.str_}
 
 
-def write_scores(folder: str | Path, scores: ScoreTable) -> None:
-    """Write ``scores.tsv`` (residues) and ``scores.json`` (the whole model, definitions, units) into a folder."""
+def write_scores(folder: str | Path, scores: ScoreTable, stages: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    """Write ``scores.tsv`` (residues) and ``scores.json`` (the whole model, definitions, units, curves) into a folder.
+
+    Parameters
+    ----------
+    folder, scores
+        Where, and what.
+    stages
+        What gave the scores: by step its stage, package, version, parameters and the names of its scores. Goes into
+        ``scores.json`` as it is.
+    """
     folder = Path(folder)
     clash = sorted(set(scores.residues) & set(_IDENTITY))
     if clash:
@@ -41,6 +51,8 @@ def write_scores(folder: str | Path, scores: ScoreTable) -> None:
         for name, curve in scores.curves.items()
     }
     record = {"schema": SCHEMA, "metrics": metrics, "whole": dict(scores.whole), "curves": curves}
+    if stages:
+        record["stages"] = {step: dict(entry) for step, entry in stages.items()}
     write_json(folder / "scores.json", record)
 
 

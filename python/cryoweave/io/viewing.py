@@ -1,6 +1,7 @@
 """Scripts that open a map and a model with one click: ChimeraX, Coot."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,20 @@ from cryoweave.errors import InputError
 from cryoweave.io.atomic import atomic_file
 
 _COLOURS = "red:white:blue"
+Stops = Sequence[tuple[str, float]]
+"""Colours (``#rrggbb``), each with the value that it stands for, in rising order."""
 
 
 def write_chimerax(
     path: str | Path,
-    map_path: str | Path,
+    map_path: str | Path | None,
     model_path: str | Path,
     *,
     reference_path: str | Path | None = None,
     level: float | None = None,
-    attributes: dict[str, str | Path] | None = None,
+    attributes: Mapping[str, str | Path] | None = None,
+    stops: Mapping[str, Stops] | None = None,
+    first: str = "",
     trace: bool = False,
 ) -> None:
     """Write a ChimeraX command file (``.cxc``); paths in it are relative to its folder.
@@ -30,31 +35,40 @@ def write_chimerax(
     path
         The command file.
     map_path, model_path, reference_path
-        What it opens: the model as #1, coloured by B factor, the reference in grey if there is one, and the map last,
+        What it opens: the model as #1, the reference in grey if there is one, and the map, if there is one, last,
         because ChimeraX stops at a file that is gone.
     level
         Contour level of the map in its own units; ChimeraX chooses one if there is none.
     attributes
-        ``.defattr`` file of each residue attribute; how to colour by it stands in a comment.
+        ``.defattr`` file of each score by residue; how to colour by the others stands in comments.
+    stops
+        The scores' colours; red over white to blue where there are none.
+    first
+        The score to colour by; B factor if it is empty.
     trace
         Whether the model has one atom a residue: its atoms stay visible.
     """
     path = Path(path)
     lines = [
-        f'open "{_relative(model_path, path)}"',
+        f'open "{relative(model_path, path)}"',
         "style #1 ball" if trace else "hide #1 atoms",
         "cartoon #1",
-        f"color byattribute bfactor #1 palette {_COLOURS}",
+        *([] if first else [f"color byattribute bfactor #1 palette {_COLOURS}"]),
     ]
     for name, file in (attributes or {}).items():
-        lines.append(f'open "{_relative(file, path)}" models #1')
-        lines.append(f"# to see it: color byattribute r:{attribute_name(name)} #1 palette {_COLOURS}")
+        palette = ":".join(f"{value:.6g},{color}" for color, value in (stops or {}).get(name, ())) or _COLOURS
+        lines.append(f'open "{relative(file, path)}" models #1')
+        colour = f"color byattribute r:{attribute_name(name)} #1 palette {palette}"
+        lines.append(colour if name == first else f"# to see it: {colour}")
     if reference_path is not None:
-        lines += [f'open "{_relative(reference_path, path)}"', "hide #2 atoms", "cartoon #2", "color #2 gray"]
+        lines += [f'open "{relative(reference_path, path)}"', "hide #2 atoms", "cartoon #2", "color #2 gray"]
     number = 2 if reference_path is None else 3
     contour = "" if level is None else f" level {level:.6g}"
-    lines += ["view", f'open "{_relative(map_path, path)}"']
-    _write(path, [*lines, f"volume #{number} style surface{contour} transparency 0.6"])
+    lines.append("view")
+    if map_path is not None:
+        lines.append(f'open "{relative(map_path, path)}"')
+        lines.append(f"volume #{number} style surface{contour} transparency 0.6")
+    write_lines(path, lines)
 
 
 def attribute_name(metric: str) -> str:
@@ -78,7 +92,7 @@ def write_defattr(path: str | Path, scores: ScoreTable, metric: str) -> None:
     for chain, number, insertion, value in zip(*(column.tolist() for column in columns), strict=True):
         if np.isfinite(value):
             lines.append(f"\t/{chain}:{number}{insertion}\t{value:.6g}")
-    _write(Path(path), lines)
+    write_lines(Path(path), lines)
 
 
 def write_pseudo_atoms(
@@ -111,7 +125,7 @@ def write_pseudo_atoms(
     for i, ((x, y, z), b, chain) in enumerate(columns, 1):
         name = f"{element} {atom} . {residue} {chain + 1} {i} ?"
         lines.append(f"{group} {i} {name} {x:.3f} {y:.3f} {z:.3f} 1 {b:.5g} {i} {chain + 1} 1")
-    _write(Path(path), lines)
+    write_lines(Path(path), lines)
 
 
 _COOT = '''\
@@ -151,7 +165,7 @@ def read_map(path):
 
 def write_coot(
     path: str | Path,
-    map_path: str | Path,
+    map_path: str | Path | None,
     model_path: str | Path,
     *,
     reference_path: str | Path | None = None,
@@ -164,23 +178,26 @@ def write_coot(
     path
         The script.
     map_path, model_path, reference_path
-        What it opens; the map may be compressed.
+        What it opens, as far as it is there; the map may be compressed.
     level
         Contour level of the map in its own units; Coot chooses one if there is none.
     """
     path = Path(path)
     models = [model_path] if reference_path is None else [model_path, reference_path]
-    lines = [f"coot.read_pdb(os.path.join(here, {_relative(model, path)!r}))" for model in models]
-    lines.append(f"density = read_map(os.path.join(here, {_relative(map_path, path)!r}))")
-    if level is not None:
+    lines = [f"coot.read_pdb(os.path.join(here, {relative(model, path)!r}))" for model in models]
+    if map_path is not None:
+        lines.append(f"density = read_map(os.path.join(here, {relative(map_path, path)!r}))")
+    if map_path is not None and level is not None:
         lines.append(f"coot.set_contour_level_absolute(density, {level:.6g})")
-    _write(path, [*_COOT.splitlines(), *lines])
+    write_lines(path, [*_COOT.splitlines(), *lines])
 
 
-def _relative(target: str | Path, script: Path) -> str:
+def relative(target: str | Path, script: Path) -> str:
+    """The path of a file as seen from a script's folder."""
     return Path(os.path.relpath(target, script.parent)).as_posix()
 
 
-def _write(path: Path, lines: list[str]) -> None:
+def write_lines(path: Path, lines: list[str]) -> None:
+    """Write lines of text; the file appears whole or not at all."""
     with atomic_file(path) as temporary:
         temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

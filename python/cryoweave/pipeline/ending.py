@@ -9,7 +9,16 @@ import numpy as np
 
 from cryoweave.data import Model, ScoreTable
 from cryoweave.pipeline.inputs import RunInput
-from cryoweave.pipeline.outputs import REPORT, UNFINISHED, merge_scores, replaced_outputs, write_outputs, write_scripts
+from cryoweave.pipeline.outputs import (
+    REPORT,
+    SCENE,
+    UNFINISHED,
+    merge_scores,
+    replaced_outputs,
+    score_names,
+    write_outputs,
+    write_scripts,
+)
 from cryoweave.pipeline.record import EARLIER, Record
 from cryoweave.pipeline.wiring import Wired
 
@@ -35,6 +44,9 @@ def finish(
     from cryoweave.report import read_run
 
     scores = merge_scores(tables)
+    named = {step: list(names.values()) for (step, _), names in zip(tables, score_names(tables), strict=True)}
+    for entry in record.entries["steps"]:
+        entry["scores"] = named.get(entry["step"], [])
     cut = len(wired.steps) + len(wired.left_out) < len(wired.recipe.steps)
     outputs: dict[str, str] = {}
     if EARLIER not in record.entries or not cut or model is not None or scores is not None:
@@ -45,12 +57,12 @@ def finish(
         log.warning("the mean confidence of the model is only %.2f: it may well be wrong everywhere", sure["mean"])
     shown = read_run(folder)
     density, reference = inputs.get("density"), inputs.get("reference")
-    if model is not None and density is not None:
+    if model is not None:
         outputs |= write_scripts(
             folder,
             model,
             scores,
-            map_path=density.paths[0],
+            map_path=density.paths[0] if density else None,
             reference_path=reference.paths[0] if reference else None,
             level=shown.contour if shown.density is not None else None,
         )
@@ -90,7 +102,12 @@ def _replace_outputs(
     sequences = inputs.get("sequences")
     with replaced_outputs(folder) as staged:
         outputs = write_outputs(
-            staged, model, scores, sequences=sequences.value if sequences else None, dois=_dois(wired)
+            staged,
+            model,
+            scores,
+            sequences=sequences.value if sequences else None,
+            dois=_dois(wired),
+            steps=record.entries["steps"],
         )
         record.entries.pop(EARLIER, None)
         record.write()  # killed from here on, the next run knows that what lies there is nobody's
@@ -120,7 +137,8 @@ def report(folder: Path, record: Record, shown: "RunFolder | None" = None) -> No
             temporary.write_text(render(shown), encoding="utf-8")
     else:
         write_report(folder, shown)
-    record.write(outputs={**record.entries["outputs"], "report": name})
+    scene = {"scene": SCENE} if name == REPORT and (folder / SCENE).is_file() else {}
+    record.write(outputs={**record.entries["outputs"], **scene, "report": name})
 
 
 def _dois(wired: Wired) -> dict[str, str]:

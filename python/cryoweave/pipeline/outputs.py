@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +24,19 @@ _HEAD = """\
 % Reference managers fill them in by the DOI (Zotero: add by identifier; JabRef: get BibTeX from DOI).
 
 """
-CHIMERAX, COOT, ATTRIBUTES = "view.cxc", "view_coot.py", "attributes"
+CHIMERAX, PYMOL, COOT, ATTRIBUTES = "view.cxc", "view.pml", "view_coot.py", "attributes"
+SCENE = "view.mvsx"
+"""Map, model and colours for Mol*: what the report shows."""
 UNFINISHED = "unfinished.html"
 """The report of a run that gave no result, in a folder whose files are those of an earlier one."""
+FILES = (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, SCENE, CHIMERAX, PYMOL, COOT, UNFINISHED)
+"""All of them; besides there is the folder `ATTRIBUTES`."""
 _STAGED = ".outputs.tmp"
 
 
 def remove_outputs(folder: Path) -> None:
     """Remove what an earlier run in the folder left, so that nothing there belongs to another result."""
-    for name in (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, CHIMERAX, COOT, UNFINISHED):
+    for name in FILES:
         (folder / name).unlink(missing_ok=True)
     rmtree(folder / ATTRIBUTES, ignore_errors=True)
 
@@ -58,6 +63,7 @@ def write_outputs(
     *,
     sequences: SequenceSet | None,
     dois: Mapping[str, str],
+    steps: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, str]:
     """Write model, scores and citations, as far as there are any.
 
@@ -71,6 +77,8 @@ def write_outputs(
         The sequences of the run, which the model's file names.
     dois
         What each DOI is cited for.
+    steps
+        Entries of the record; those with ``scores`` tell what gave them, and with which parameters.
 
     Returns
     -------
@@ -84,7 +92,7 @@ def write_outputs(
         write_model(folder / MODEL, model, sequences=sequences, scores=scores)
         outputs["model"] = MODEL
     if scores is not None:
-        write_scores(folder, scores)
+        write_scores(folder, scores, _origins(steps))
         outputs |= {"scores": SCORES, "scores_table": SCORES_TABLE}
     if dois:
         (folder / CITATIONS).write_text(_HEAD + bibtex(dois), encoding="utf-8")
@@ -92,14 +100,21 @@ def write_outputs(
     return outputs
 
 
+def _origins(steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What gave the scores, for ``scores.json``."""
+    kept = ("stage", "package", "version", "params", "scores")
+    return {step["step"]: {key: step[key] for key in kept} for step in steps if step.get("scores")}
+
+
 def write_scripts(
     folder: Path,
     model: Model,
     scores: ScoreTable | None,
     *,
-    map_path: Path,
+    map_path: Path | None,
     reference_path: Path | None,
     level: float | None,
+    first: str = "",
 ) -> dict[str, str]:
     """Write the scripts that open the model in its map, coloured by its scores.
 
@@ -111,24 +126,26 @@ def write_scripts(
         What they open besides.
     level
         Contour of the map.
+    first
+        The score to colour by; the B column if it is empty.
 
     Returns
     -------
     Name in the folder of each file by what it is.
     """
+    from cryoweave.io.pymol import write_pymol
     from cryoweave.io.viewing import write_chimerax, write_coot
+    from cryoweave.report.columns import columns_of
 
-    write_chimerax(
-        folder / CHIMERAX,
-        map_path,
-        folder / MODEL,
-        reference_path=reference_path,
-        level=level,
-        attributes=_attributes(folder, scores),
-        trace=len(model.trace_atoms()) == len(model),
-    )
-    write_coot(folder / COOT, map_path, folder / MODEL, reference_path=reference_path, level=level)
-    return {"chimerax": CHIMERAX, "coot": COOT}
+    trace = model.trace_atoms()
+    stops = {column.name: column.scale.stops() for column in columns_of(trace, scores)}
+    where: dict[str, Any] = {"map_path": map_path, "model_path": folder / MODEL, "reference_path": reference_path}
+    where["level"] = level
+    look: dict[str, Any] = {"stops": stops, "first": first, "trace": len(trace) == len(model)}
+    write_chimerax(folder / CHIMERAX, **where, **look, attributes=_attributes(folder, scores))
+    write_pymol(folder / PYMOL, **where, **look, table_path=folder / SCORES_TABLE if scores is not None else None)
+    write_coot(folder / COOT, **where)
+    return {"chimerax": CHIMERAX, "pymol": PYMOL, "coot": COOT}
 
 
 def _attributes(folder: Path, scores: ScoreTable | None) -> dict[str, str | Path]:
@@ -166,7 +183,8 @@ def merge_scores(tables: Sequence[tuple[str, ScoreTable]]) -> ScoreTable | None:
     """
     if not tables:
         return None
-    renamed = [_unique(step, table, [other for _, other in tables[i + 1 :]]) for i, (step, table) in enumerate(tables)]
+    names = score_names(tables)
+    renamed = [_renamed(table, new) for (_, table), new in zip(tables, names, strict=True)]
     rows: dict[tuple[str, int, str, str], int] = {}
     for table in renamed:
         for identity in _identities(table):
@@ -201,9 +219,16 @@ def _identities(table: ScoreTable) -> list[tuple[str, int, str, str]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _unique(step: str, table: ScoreTable, later: Sequence[ScoreTable]) -> ScoreTable:
-    taken = {name for other in later for name in (*other.residues, *other.whole, *other.curves)}
-    new = {name: f"{step}.{name}" if name in taken else name for name in {*table.metrics, *table.curves}}
+def score_names(tables: Sequence[tuple[str, ScoreTable]]) -> list[dict[str, str]]:
+    """For each table, what `merge_scores` calls its scores and curves, by their own names."""
+    found = []
+    for i, (step, table) in enumerate(tables):
+        taken = {name for _, other in tables[i + 1 :] for name in (*other.residues, *other.whole, *other.curves)}
+        found.append({name: f"{step}.{name}" if name in taken else name for name in (*table.metrics, *table.curves)})
+    return found
+
+
+def _renamed(table: ScoreTable, new: Mapping[str, str]) -> ScoreTable:
     return replace(
         table,
         residues={new[name]: values for name, values in table.residues.items()},

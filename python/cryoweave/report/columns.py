@@ -22,6 +22,12 @@ CONFIDENCE = Metric(
     True,
 )
 
+B_FACTOR = Metric("the model's B column: B factors in Å², or what the program that built it wrote there")
+MOST_VALUES = 60_000
+"""Residues × scores that a page carries: with the viewer it then stays below 3 MB."""
+PLACE_OF_A_GAP = 30
+"""Places that a longer gap in the numbers takes."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -85,8 +91,30 @@ def residue_keys(table: Model | ScoreTable) -> list[tuple[str, int, str]]:
     return list(zip(table.chain.tolist(), table.residue_number.tolist(), table.insertion_code.tolist(), strict=True))
 
 
-def columns_of(trace: Model, scores: ScoreTable | None) -> list[Column]:
-    """The confidence in the B column, if it says anything, and all scores by residue.
+def places_of(trace: Model, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Place of each residue along its chain, from 0: as the numbers count, a residue with an insertion code one more.
+
+    A step back in the numbers counts as one, a gap of more than `PLACE_OF_A_GAP` as so many.
+
+    Parameters
+    ----------
+    trace
+        One atom a residue.
+    rows
+        Those of one chain.
+    """
+    steps = np.diff(trace.residue_number[rows].astype(np.int64))
+    steps = np.where(steps < 1, 1, np.minimum(steps, PLACE_OF_A_GAP))
+    return np.concatenate(([0], np.cumsum(steps))).astype(np.intp)[: len(rows)]
+
+
+def label_of(trace: Model | ScoreTable, row: int) -> str:
+    """Number and insertion code of a residue."""
+    return f"{trace.residue_number[row]}{trace.insertion_code[row]}"
+
+
+def columns_of(trace: Model, scores: ScoreTable | None, *, confident: bool = True) -> list[Column]:
+    """The B column, if it says anything, and all scores by residue but angles, which have a plot of their own.
 
     Parameters
     ----------
@@ -94,22 +122,49 @@ def columns_of(trace: Model, scores: ScoreTable | None) -> list[Column]:
         One atom a residue, as `Model.trace_atoms` gives them.
     scores
         Scores of the same model.
+    confident
+        Whether the B column is 100 × confidence: it then comes first. That of a model from elsewhere comes last.
     """
-    columns = []
-    confidence = trace.b_factor.astype(np.float64) / 100
-    if len(confidence) and np.ptp(confidence) > 0:
-        scale = Scale(BETTER_HIGH, min(0.0, float(confidence.min())), float(confidence.max()))
-        columns.append(Column("confidence", CONFIDENCE, confidence, scale))
-    if scores is None:
+    columns = [] if scores is None else _score_columns(trace, scores)
+    b_factor = trace.b_factor.astype(np.float64)
+    if not len(b_factor) or np.ptp(b_factor) == 0:
         return columns
-    row = {key: i for i, key in enumerate(residue_keys(scores))}
-    rows = np.array([row.get(key, -1) for key in residue_keys(trace)], dtype=np.intp)
-    for name, found in scores.residues.items():
-        values = np.append(found, np.nan)[rows]
-        if np.isfinite(values).any():
-            metric = scores.metrics[name]
-            columns.append(Column(name, metric, values, scale_of(values, metric)))
+    if not confident:
+        return [*columns, Column("b_factor", B_FACTOR, b_factor, scale_of(b_factor, B_FACTOR))]
+    confidence = b_factor / 100
+    scale = Scale(BETTER_HIGH, min(0.0, float(confidence.min())), float(confidence.max()))
+    return [Column("confidence", CONFIDENCE, confidence, scale), *columns]
+
+
+def _score_columns(trace: Model, scores: ScoreTable) -> list[Column]:
+    columns = []
+    rows = rows_in(scores, trace)
+    for name, values in scores.residues.items():
+        metric = scores.metrics[name]
+        found = np.append(values, np.nan)[rows]
+        if np.isfinite(found).any() and not is_angle(metric):
+            columns.append(Column(name, metric, found, scale_of(found, metric)))
     return columns
+
+
+def rows_in(scores: ScoreTable, trace: Model) -> NDArray[np.intp]:
+    """Row of each of the model's residues in the table; -1 where it is not there."""
+    row = {key: i for i, key in enumerate(residue_keys(scores))}
+    return np.array([row.get(key, -1) for key in residue_keys(trace)], dtype=np.intp)
+
+
+def is_angle(metric: Metric) -> bool:
+    """Whether a score is an angle that is neither good nor bad."""
+    return metric.higher_is_better is None and metric.unit in ("°", "deg", "degrees")
+
+
+def carried(columns: list[Column], residues: int) -> list[Column]:
+    """The columns that a page has room for; with too many residues, those that say what is good go first."""
+    room = max(1, MOST_VALUES // max(residues, 1))
+    if len(columns) <= room:
+        return columns
+    order = sorted(range(len(columns)), key=lambda i: columns[i].metric.higher_is_better is None)
+    return [columns[i] for i in sorted(order[:room])]
 
 
 def scale_of(values: NDArray[np.float64], metric: Metric) -> Scale:

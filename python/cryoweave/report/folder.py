@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from cryoweave.io.scores import read_scores
 from cryoweave.io.sequences import read_sequences
 
 SCHEMA = "cryoweave-record/1"
+VALIDATION = "validate"
+"""Stands for the recipe in the record of a validation, which judges a model and builds none."""
 _LOG_LINE = re.compile(r"^\S+ \S+ (?P<level>WARNING|ERROR|CRITICAL) (?P<name>\S+): (?P<message>.*)$")
 
 
 @dataclass
 class RunFolder:
-    """A finished, failed or interrupted run.
+    """A finished, failed or interrupted run, or a validation.
 
     Parameters
     ----------
@@ -68,6 +71,11 @@ class RunFolder:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def builds(self) -> bool:
+        """Whether the model is the run's own."""
+        return self.record.get("recipe") != VALIDATION
+
+    @property
     def steps(self) -> list[dict[str, Any]]:
         """Steps that the record knows, in order."""
         return list(self.record.get("steps", []))
@@ -82,11 +90,12 @@ class RunFolder:
         return self.path / "model.cif" if self.model is not None else None
 
     def warnings(self) -> list[str]:
-        """Warnings and errors of the log, each once, apart from the error that ended the run."""
+        """The record's notes, and warnings and errors of the log, each once, but the error that ended the run."""
         log = self.path / "log.txt"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         found = [match for line in lines if (match := _LOG_LINE.match(line))]
-        return [text for text in dict.fromkeys(m["message"] for m in found) if text != self.record.get("error")]
+        texts = [*self.record.get("notes", []), *(match["message"] for match in found)]
+        return [text for text in dict.fromkeys(texts) if text != self.record.get("error")]
 
     def failed_step(self) -> str:
         """The step that ended the run; empty if none did."""
@@ -99,18 +108,13 @@ class RunFolder:
         done = {step["step"] for step in self.steps}
         failed = self.failed_step()
         missing = [(name, "failed" if name == failed else "did not run") for name in planned if name not in done]
+        missing += [(str(name), f"failed: {why}") for name, why in (self.record.get("failed") or {}).items()]
         return missing + [(str(k), f"left out: {v}") for k, v in (self.record.get("left_out") or {}).items()]
 
     def reference_metrics(self) -> set[str]:
         """Names of the scores that compare with the reference."""
-        owners: dict[str, dict[str, Any]] = {}
-        for step in self.steps:
-            if step.get("gives") == ScoreTable.__name__:
-                with self.trouble(f"which scores step {step['step']} gave"):
-                    for name in store.load(ScoreTable, self.path / step["folder"]).metrics:
-                        longer = f"{step['step']}.{name}"  # its name where a later step has a score of the same name
-                        owners[longer if self.scores and longer in self.scores.metrics else name] = step
-        return {name for name, step in owners.items() if "reference" in step.get("inputs", {})}
+        against = (step for step in self.steps if "reference" in step.get("inputs", {}))
+        return {str(name) for step in against for name in step.get("scores", [])}
 
     def trouble(self, what: str) -> "_Trouble":
         """A block in which an expected error becomes one of the report's ``problems``."""
@@ -132,14 +136,22 @@ class _Trouble:
         return True
 
 
-def read_run(path: Path) -> RunFolder:
+def read_run(path: Path, given: Mapping[str, Any] | None = None) -> RunFolder:
     """Read a run folder and the files that its record names.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    given
+        Inputs that were read already, by name: these are not read again.
 
     Raises
     ------
     InputError
         If the folder has no record that can be read. Whatever else is missing goes to ``problems``.
     """
+    given = given or {}
     run = RunFolder(path, _record(path), _events(path))
     if (path / "model.cif").exists():
         with run.trouble("the model"):
@@ -149,12 +161,12 @@ def read_run(path: Path) -> RunFolder:
             run.scores = read_scores(path)
     if reference := run.input_path("reference"):
         with run.trouble("the reference"):
-            run.reference = read_model(reference)
+            run.reference = given.get("reference") or read_model(reference)
     if sequences := run.input_path("sequences"):
         with run.trouble("the sequences"):
-            run.sequences = read_sequences(sequences)
+            run.sequences = given.get("sequences") or read_sequences(sequences)
     with run.trouble("the map"):
-        _read_density(run)
+        _read_density(run, given.get("density"))
     return run
 
 
@@ -188,7 +200,7 @@ def _events(path: Path) -> list[dict[str, Any]]:
     return events[starts[-1] :] if starts else events
 
 
-def _read_density(run: RunFolder) -> None:
+def _read_density(run: RunFolder, given: DensityMap | None) -> None:
     path = run.input_path("density")
     if path is not None:
         run.header = inspect_map(path)
@@ -202,17 +214,25 @@ def _read_density(run: RunFolder) -> None:
         run.density = store.load(DensityMap, run.path / prepared["folder"])
         run.density_name = f"the map as step {source} prepared it"
     elif path is not None:
-        run.density = read_map(path)
-        run.density_name = path.name
-        _check_digest(run, path)
+        run.density, run.density_name = given or read_map(path), path.name
+        if given is None:
+            _check_digest(run, path)
     if run.density is None:
         return
-    values = run.density.values
+    _choose_contour(run, run.density, user if with_threshold else None)
+
+
+def _choose_contour(run: RunFolder, density: DensityMap, user: dict[str, Any] | None) -> None:
+    """The contour that was given, the threshold of the step that had one, or else mean + 3 σ."""
+    values = density.values
     run.mean = float(values.mean(dtype=np.float64))
     squares = [float(np.square(section - np.float32(run.mean)).mean(dtype=np.float64)) for section in values]
     run.deviation = math.sqrt(sum(squares) / len(squares))  # section by section: a map may fill half of the memory
     run.contour, run.contour_rule = run.mean + 3 * run.deviation, "mean + 3 σ of the map"
-    if with_threshold and user:
+    given = run.record.get("contour")
+    if _number(given):
+        run.contour, run.contour_rule = float(given or 0), "as given"
+    elif user:
         threshold = float(user["facts"]["threshold"])
         if run.mean + run.deviation < threshold < float(values.max()):
             run.contour, run.contour_rule = threshold, f"the threshold of step {user['step']}"

@@ -28,6 +28,10 @@ MARGIN = 5.0
 MAP_COLOR = "#8fa6c2"
 MODEL_COLOR = "#4575b4"
 REFERENCE_COLOR = "#707070"
+ALL_ATOMS, BACKBONE = 2500, 6000
+"""Up to so many residues the view carries all heavy atoms, the backbone; beyond, one atom a residue."""
+_WATER = ("HOH", "DOD", "WAT")
+_MAIN_CHAIN = ("N", "CA", "C", "O", "P", "OP1", "OP2", "O5'", "C5'", "C4'", "C3'", "O3'", "C1'")
 _LEVELS = 127
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -106,6 +110,37 @@ def reduced(part: DensityMap, mean: float, deviation: float, contour: float) -> 
     return SmallMap(DensityMap(levels, part.frame), floor, step, contour, lowest, highest)
 
 
+def carried(model: Model) -> Model:
+    """The atoms that the view shows: no hydrogens, no water, the first location each; of large models a part."""
+    kept = ~np.isin(model.element, ["H", "D"]) & ~np.isin(model.residue_name, _WATER)
+    model = model.select(kept & _first_locations(model))
+    residues = len(trace := model.trace_atoms())
+    if residues <= ALL_ATOMS:
+        return model
+    return model.select(model.hetero | np.isin(model.atom_name, _MAIN_CHAIN)) if residues <= BACKBONE else trace
+
+
+def part_shown(residues: int) -> str:
+    """Which atoms of a model of that many residues `carried` keeps."""
+    if residues <= ALL_ATOMS:
+        return "all atoms but hydrogens and water"
+    return "the main chain and the ligands" if residues <= BACKBONE else "one atom a residue"
+
+
+def _first_locations(model: Model) -> NDArray[np.bool_]:
+    """Of atoms with one name in one residue the first; of residues with one number those of the first name."""
+    first = np.ones(len(model), dtype=bool)
+    if (model.altloc == "").all():
+        return first
+    names: dict[tuple[str, int, str], str] = {}
+    seen: set[tuple[tuple[str, int, str], str]] = set()
+    columns = zip(residue_keys(model), model.residue_name.tolist(), model.atom_name.tolist(), strict=True)
+    for i, (residue, name, atom) in enumerate(columns):
+        first[i] = names.setdefault(residue, name) == name and (residue, atom) not in seen
+        seen.add((residue, atom))
+    return first
+
+
 def alpha_only(model: Model) -> bool:
     """Whether the model is a trace of one atom a residue."""
     return len(model.trace_atoms()) == len(model)
@@ -127,31 +162,31 @@ def best_view(xyz: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def archive(
-    small: SmallMap | None, file: Path | None, model: Model | None, columns: list[Column], reference: Model | None
-) -> bytes:
+def archive(small: SmallMap | None, model: Model | None, columns: list[Column], reference: Model | None) -> bytes:
     """A MolViewSpec archive (MVSX, a zip) with one snapshot a column.
 
     Parameters
     ----------
     small
         The map, if there is one.
-    file, model
-        mmCIF file of the model and what it holds, if there is one.
+    model
+        What is shown of it says `carried`.
     columns
         Scores to colour by, in the order of the model's trace atoms.
     reference
         Drawn in grey.
     """
     buffer = io.BytesIO()
+    shown = carried(model) if model is not None else None
+    known = carried(reference) if reference is not None else None
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(buffer, "w") as packed:
-        _add(packed, "index.mvsj", json.dumps(_snapshots(small, model, columns, reference)).encode())
-        if file is not None and model is not None:
-            _add(packed, "model.cif", file.read_bytes())
-            _add(packed, "scores.json", json.dumps(_rows(model.trace_atoms(), columns)).encode())
-        if reference is not None:
-            write_model(Path(folder) / "reference.cif", reference.select(reference.element != "H"))
-            _add(packed, "reference.cif", (Path(folder) / "reference.cif").read_bytes())
+        _add(packed, "index.mvsj", json.dumps(_snapshots(small, shown, columns, known)).encode())
+        if model is not None:
+            _add(packed, "scores.json", json.dumps(_rows(model.trace_atoms(), columns), separators=(",", ":")).encode())
+        for name, atoms in (("model.cif", shown), ("reference.cif", known)):
+            if atoms is not None:
+                write_model(Path(folder) / name, atoms)
+                _add(packed, name, (Path(folder) / name).read_bytes())
         if small is not None:
             write_map(Path(folder) / "map.mrc", small.levels)
             _add(packed, "map.mrc", (Path(folder) / "map.mrc").read_bytes())
@@ -169,7 +204,7 @@ def _rows(trace: Model, columns: list[Column]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"auth_asym_id": chain, "auth_seq_id": number}
         if code:
             row["pdbx_PDB_ins_code"] = code
-        row |= {f"c{j}": round(v, 4) for j, c in enumerate(columns) if math.isfinite(v := float(c.values[i]))}
+        row |= {f"c{j}": float(f"{v:.3g}") for j, c in enumerate(columns) if math.isfinite(v := float(c.values[i]))}
         rows.append(row)
     return rows
 

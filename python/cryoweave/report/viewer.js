@@ -126,35 +126,60 @@
     const box = svg.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * 1000;
     const plot = svg.dataset;
-    const number = Math.floor((x - Number(plot.left)) / Number(plot.slot)) + Number(plot.first);
-    return { chain: plot.chain, number, values: report.residues[plot.chain]?.[number] };
+    const place = Math.floor((x - Number(plot.left)) / Number(plot.slot));
+    return { chain: plot.chain, row: places(plot.chain).get(place) };
+  }
+
+  /* rows of a chain by their place along it */
+  function places(chain) {
+    state.places ??= new Map();
+    if (!state.places.has(chain)) {
+      state.places.set(chain, new Map((report.chains[chain] ?? []).map((row) => [row[0], row])));
+    }
+    return state.places.get(chain);
   }
 
   function readout(event) {
-    const { chain, number, values } = residueAt(event);
+    const { chain, row } = residueAt(event);
     const line = event.currentTarget.closest(".chain").querySelector(".readout");
-    if (!values) {
-      line.textContent = `${chain} ${number}: not in the model`;
+    if (!row) {
+      line.textContent = `chain ${chain}: not in the model`;
       return;
     }
-    const scores = report.columns.map((name, i) => `${name} ${values[i + 1] ?? "–"}`);
-    line.textContent = [`${chain} ${number} ${values[0]}`, ...scores].join(" · ");
+    const scores = report.columns.map((name, i) => `${name} ${row[i + 4] ?? "–"}`);
+    line.textContent = [`${chain} ${row[1]}${row[2]} ${row[3]}`, ...scores].join(" · ");
   }
 
-  async function focus(event) {
-    const { chain, number, values } = residueAt(event);
-    if (!values) return;
+  async function focus(elements) {
+    if (!panel) return;
     panel.scrollIntoView({ behavior: "smooth", block: "center" });
     await start();
-    const elements = { auth_asym_id: chain, auth_seq_id: number };
     state.viewer?.structureInteractivity({ action: "select" });
     state.viewer?.structureInteractivity({ elements, action: "select" });
     state.viewer?.structureInteractivity({ elements, action: "focus", focusOptions: { extraRadius: 8 } });
   }
 
+  function residue(chain, number, insertion) {
+    const elements = { auth_asym_id: chain, auth_seq_id: Number(number) };
+    return insertion ? { ...elements, pdbx_PDB_ins_code: insertion } : elements;
+  }
+
   for (const svg of document.querySelectorAll("svg.strip")) {
     svg.addEventListener("pointermove", readout);
-    svg.addEventListener("click", focus);
+    svg.addEventListener("click", (event) => {
+      const { chain, row } = residueAt(event);
+      if (row) focus(residue(chain, row[1], row[2]));
+    });
+  }
+  for (const mark of document.querySelectorAll("circle.outlier")) {
+    const { chain, number, insertion } = mark.dataset;
+    mark.addEventListener("click", () => focus(residue(chain, number, insertion)));
+  }
+  for (const button of document.querySelectorAll("button.go")) {
+    const { chain, begin, end } = button.dataset;
+    button.hidden = !panel;
+    button.addEventListener("click", () =>
+      focus({ auth_asym_id: chain, beg_auth_seq_id: Number(begin), end_auth_seq_id: Number(end) }));
   }
   if (!panel) return;
   byId("viewer-start").addEventListener("click", start);

@@ -1,0 +1,172 @@
+"""The worst regions of a model, in words: runs of residues in the bad tail of any score."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import Metric, Model
+from cryoweave.report.columns import Column, label_of, places_of
+
+MOST = 10
+TAIL = 0.1
+"""Share of the residues that count as the worst of a score."""
+WINDOW = 5
+"""Residues along the chain that a score is averaged over before its tail is sought: single residues are noise."""
+SHORTEST = 3
+LONGEST_GAP = 2
+"""Residues outside of the tail that do not end a region."""
+FEWEST = 20
+"""Residues with a value that a score needs for a tail."""
+_MOST_SPREADS = 5.0
+_SUPPORT = re.compile(r"^(q_|cc|smoc|inclusion|.*density)")
+_TYPE = re.compile(r"_aa(_|$)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One score in a region: its mean there and its median in the model."""
+
+    name: str
+    metric: Metric
+    mean: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """Residues that follow each other and score badly.
+
+    Parameters
+    ----------
+    chain, first, last
+        Where it is; numbers with insertion codes.
+    residues
+        How many.
+    findings
+        The scores in whose tail it lies, the worst first.
+    remark
+        What that may mean; empty if nothing is known.
+    numbers
+        First and last residue number, for the 3-D view.
+    """
+
+    chain: str
+    first: str
+    last: str
+    residues: int
+    findings: list[Finding]
+    remark: str
+    numbers: tuple[int, int]
+
+    def __str__(self) -> str:
+        where = f"residues {self.first}–{self.last} of chain {self.chain}"
+        values = ", ".join(f"{f.name} {f.mean:.3g} (median {f.median:.3g})" for f in self.findings)
+        return f"{where}: {values}{'; ' + self.remark if self.remark else ''}"
+
+
+def worst_regions(trace: Model, columns: list[Column]) -> list[Region]:
+    """At most `MOST` regions, the worst first.
+
+    For each score with a better and a worse end, values are taken as deviations from the median in units of the
+    spread (1.4826 × median absolute deviation) and averaged over `WINDOW` residues; runs of the worst `TAIL` that
+    lie at least one spread off are regions. Of regions of different scores that overlap by half of the shorter one,
+    that with the largest sum of deviations gives the borders and the others' scores join it.
+
+    Parameters
+    ----------
+    trace
+        One atom a residue.
+    columns
+        Scores of these residues.
+    """
+    chains = [np.flatnonzero(trace.chain == chain) for chain in dict.fromkeys(trace.chain.tolist())]
+    places = [places_of(trace, rows) for rows in chains]
+    found: list[tuple[float, int, NDArray[np.intp]]] = []
+    for i, column in enumerate(columns):
+        deviation = _deviation(column)
+        if deviation is None:
+            continue
+        smooth = [_smoothed(deviation[rows], at) for rows, at in zip(chains, places, strict=True)]
+        values = np.concatenate(smooth)
+        least = max(1.0, float(np.nanpercentile(values, 100 * (1 - TAIL))))
+        for rows, at, badness in zip(chains, places, smooth, strict=True):
+            for run in _runs(badness >= least, at):
+                found.append((float(np.nansum(badness[run])), i, rows[run]))
+    return _merged(trace, columns, found)
+
+
+def _deviation(column: Column) -> NDArray[np.float64] | None:
+    """How much worse than the median, in spreads; None if that says nothing."""
+    better = column.metric.higher_is_better
+    if better is None or np.isfinite(column.values).sum() < FEWEST:
+        return None
+    values = -column.values if better else column.values
+    off = values - np.nanmedian(values)
+    spread = 1.4826 * float(np.nanmedian(np.abs(off))) or float(np.nanstd(off))
+    return np.clip(off / spread, -_MOST_SPREADS, _MOST_SPREADS) if spread > 1e-9 else None
+
+
+def _smoothed(values: NDArray[np.float64], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Running means along the numbers of a chain, over the values that there are; NaN stays."""
+    along = np.zeros((2, int(places[-1]) + 1))
+    there = np.isfinite(values)
+    along[:, places[there]] = [values[there], np.ones(int(there.sum()))]
+    sums = np.array([np.convolve(row, np.ones(WINDOW), mode="full") for row in along])
+    sums = sums[:, WINDOW // 2 : WINDOW // 2 + along.shape[1]]
+    return np.where(there, sums[0, places] / np.maximum(sums[1, places], 1), np.nan)
+
+
+def _runs(bad: NDArray[np.bool_], places: NDArray[np.intp]) -> list[slice]:
+    """Rows from the first to the last bad residue of each run."""
+    rows = np.flatnonzero(bad)
+    if not len(rows):
+        return []
+    ends = np.flatnonzero((np.diff(rows) > LONGEST_GAP + 1) | (np.diff(places[rows]) > LONGEST_GAP + 1))
+    runs = np.split(rows, ends + 1)
+    return [slice(int(run[0]), int(run[-1]) + 1) for run in runs if len(run) >= SHORTEST]
+
+
+def _merged(trace: Model, columns: list[Column], found: list[tuple[float, int, NDArray[np.intp]]]) -> list[Region]:
+    groups: list[tuple[NDArray[np.intp], dict[int, float]]] = []
+    for weight, column, rows in sorted(found, key=lambda entry: (-entry[0], entry[1])):
+        for seed, weights in groups:
+            if 2 * len(np.intersect1d(seed, rows)) >= min(len(seed), len(rows)):
+                weights.setdefault(column, weight)
+                break
+        else:
+            groups.append((rows, {column: weight}))
+    groups.sort(key=lambda group: -sum(group[1].values()))
+    return [_region(trace, columns, rows, list(weights)) for rows, weights in groups[:MOST]]
+
+
+def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: list[int]) -> Region:
+    findings = [
+        Finding(c.name, c.metric, float(np.nanmean(c.values[rows])), float(np.nanmedian(c.values)))
+        for c in (columns[i] for i in bad)
+    ]
+    numbers = trace.residue_number[rows]
+    return Region(
+        str(trace.chain[rows[0]]),
+        label_of(trace, rows[0]),
+        label_of(trace, rows[-1]),
+        len(rows),
+        findings,
+        _remark(rows, columns, {columns[i].name for i in bad}),
+        (int(numbers.min()), int(numbers.max())),
+    )
+
+
+def _remark(rows: NDArray[np.intp], columns: list[Column], bad: set[str]) -> str:
+    """What the scores that are bad together, and those that are not, may mean."""
+    means = {c.name: float(np.nanmedian(v)) for c in columns if np.isfinite(v := c.values[rows]).any()}
+    shift = means.get("register_shift", 0.0)
+    if abs(shift) >= 1:
+        return f"the register is shifted by {shift:+.0f} against the reference"
+    if means.get("inclusion", 1.0) < 0.5:
+        return "more than half of it lies outside of the contour"
+    types_wrong = any(_TYPE.search(name) and means.get(name, 0.0) < 0 for name in bad)
+    if types_wrong and not any(_SUPPORT.match(name) for name in bad):
+        return "the density supports other residue types: likely a register shift"
+    return ""

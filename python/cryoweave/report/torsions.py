@@ -1,0 +1,83 @@
+"""The Ramachandran plot (SVG, drawn by the template)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import ScoreTable
+from cryoweave.report.columns import label_of
+
+SIDE, LEFT, TOP = 360.0, 40.0, 10.0
+"""The square in which the points stand, in a plot of 410 × 420 units."""
+MOST_MARKED = 200
+OUTLIER, ALLOWED = 0, 1
+"""Values of the column ``rama_outcome``; what is more is favoured."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A residue worth a look: where it stands, and what to say of it."""
+
+    x: float
+    y: float
+    chain: str
+    number: int
+    insertion: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Ramachandran:
+    """All residues with both angles.
+
+    Parameters
+    ----------
+    favoured, allowed
+        SVG paths of these residues; favoured are all, if no validator told them apart.
+    marks
+        The outliers, at most `MOST_MARKED`.
+    residues, outliers
+        How many there are.
+    classified
+        Whether a validator told outliers from others.
+    """
+
+    favoured: str
+    allowed: str
+    marks: list[Mark]
+    residues: int
+    outliers: int
+    classified: bool
+
+
+def ramachandran(scores: ScoreTable | None) -> Ramachandran | None:
+    """The plot, if the table has columns ``phi`` and ``psi`` (°); outcomes are those of ``rama_outcome``."""
+    columns = {} if scores is None else scores.residues
+    if scores is None or "phi" not in columns or "psi" not in columns:
+        return None
+    there = np.flatnonzero(np.isfinite(columns["phi"]) & np.isfinite(columns["psi"]))
+    if not len(there):
+        return None
+    x = LEFT + (_wrapped(columns["phi"][there]) + 180) / 360 * SIDE
+    y = TOP + (180 - _wrapped(columns["psi"][there])) / 360 * SIDE
+    known = "rama_outcome" in columns
+    outcome = columns["rama_outcome"][there] if known else np.full(len(there), np.nan)
+    out = outcome == OUTLIER
+    dots = [f"M{a:.1f} {b:.1f}h0" for a, b in zip(x, y, strict=True)]
+    favoured, allowed = ("".join(dots[i] for i in np.flatnonzero(chosen)) for chosen in
+                         (~out & (outcome != ALLOWED), outcome == ALLOWED))  # fmt: skip
+    marks = [_mark(scores, int(there[i]), float(x[i]), float(y[i])) for i in np.flatnonzero(out)[:MOST_MARKED]]
+    return Ramachandran(favoured, allowed, marks, len(there), int(out.sum()), known)
+
+
+def _wrapped(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (angles + 180) % 360 - 180
+
+
+def _mark(scores: ScoreTable, row: int, x: float, y: float) -> Mark:
+    chain, name = str(scores.chain[row]), str(scores.residue_name[row])
+    angles = f"φ {scores.residues['phi'][row]:.0f}°, ψ {scores.residues['psi'][row]:.0f}°"
+    words = f"{chain} {label_of(scores, row)} {name}: {angles}"
+    number, insertion = int(scores.residue_number[row]), str(scores.insertion_code[row])
+    return Mark(round(x, 1), round(y, 1), chain, number, insertion, words)
