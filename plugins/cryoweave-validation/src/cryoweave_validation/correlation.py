@@ -20,8 +20,6 @@ from cryoweave_validation.surroundings import Near, residues_of, voxels_near
 
 PAD = 5.0
 """Å of empty space around the box while its mask is made, more than the largest atom and the probe."""
-BINS = 20
-"""Of each map's densities in the mutual information, as in TEMPy."""
 
 METRICS = {
     "cc": Metric(
@@ -40,9 +38,6 @@ METRICS = {
         "if fewer than N are positive",
         "",
         True,
-    ),
-    "mutual_information": Metric(
-        "mutual information of map and calculated map over all voxels, of the histograms of 20 × 20 bins", "bit", True
     ),
 }
 
@@ -69,7 +64,6 @@ def correlated(model: Model, density: DensityMap, params: CorrelationParams, ctx
         "cc_mask": pearson(values, calculated, inside),
         "cc_volume": pearson(values, calculated, strong),
         "cc_peaks": pearson(values, calculated, strong | (values >= volume_threshold(values, n))),
-        "mutual_information": mutual_information(values, calculated),
     }
     first = residues.first
     return ScoreTable(
@@ -156,19 +150,3 @@ def pearson_by_residue(a: NDArray[np.float32], b: NDArray[np.float32], near: Nea
     scale = np.sqrt(xx * yy)
     found: NDArray[np.float64] = np.divide(xy, scale, out=np.full(near.rows, np.nan), where=scale > 0)
     return found
-
-
-def mutual_information(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Of the joint histogram of two maps over all voxels, in bits."""
-    joint = np.zeros(BINS * BINS)
-    edges = [(float(m.min()), float(m.max())) for m in (a, b)]
-    for planes in zip(a, b, strict=True):
-        i, j = (
-            np.minimum(((plane - low) * (BINS / (high - low))).astype(np.intp), BINS - 1)
-            for plane, (low, high) in zip(planes, edges, strict=True)
-        )
-        joint += np.bincount((i * BINS + j).ravel(), minlength=BINS * BINS)
-    p = joint.reshape(BINS, BINS) / joint.sum()
-    apart = np.outer(p.sum(axis=1), p.sum(axis=0))
-    filled = p > 0
-    return float((p[filled] * np.log2(p[filled] / apart[filled])).sum())

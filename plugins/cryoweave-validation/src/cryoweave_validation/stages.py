@@ -5,16 +5,20 @@ from cryoweave_validation.correlation_stages import STAGES as CORRELATION
 from cryoweave_validation.emringer_stages import STAGES as EMRINGER
 from cryoweave_validation.fsc_stages import STAGES as FSC
 from cryoweave_validation.geometry_stages import STAGES as GEOMETRY
+from cryoweave_validation.inclusion_stages import STAGES as INCLUSION
 from cryoweave_validation.qscore_stages import STAGES as QSCORE
 from cryoweave_validation.ramachandran_stages import STAGES as RAMACHANDRAN
+from cryoweave_validation.smoc_stages import STAGES as SMOC
 
 STAGES: list[Stage] = [
     *CORRELATION,
     *EMRINGER,
     *FSC,
     *GEOMETRY,
+    *INCLUSION,
     *QSCORE,
     *RAMACHANDRAN,
+    *SMOC,
 ]
 
 

@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Frame, Model
+from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTIDES
 from cryoweave.host import Context
 from cryoweave_validation.calculated import WATER
 
 CHUNK = 1 << 21
 """Voxels of the boxes around residues that are looked at in one go."""
+
+POLYMER = (*AMINO_ACIDS, *MODIFIED_AMINO_ACIDS, *NUCLEOTIDES, "UNK", "N", "DN")
+"""Names of residues that belong to a chain, those of unknown kind too."""
 
 Rows = NDArray[np.intp]
 
