@@ -92,6 +92,10 @@ def test_windows_do_not_reach_other_chains_or_over_gaps():
 def test_ligands_have_a_row_but_no_score():
     model = replace(MODEL, residue_name=np.where(MODEL.residue_number == 24, "ATP", MODEL.residue_name))
     assert np.isnan(scores(model).residues["smoc"]).tolist() == [False] * 23 + [True]
+    only = scores(replace(MODEL, residue_name=np.full(len(MODEL), "ATP")))
+    assert np.isnan(only.residues["smoc"]).all()
+    assert np.isnan(only.whole["smoc_mean"])
+    assert len(scores(replace(MODEL, residue_name=np.full(len(MODEL), "HOH")))) == 0
 
 
 def test_information_equals_a_twin():

@@ -21,21 +21,22 @@ from cryoweave_validation.surroundings import Near, residues_of, voxels_near
 PAD = 5.0
 """Å of empty space around the box while its mask is made, more than the largest atom and the probe."""
 
+BETWEEN = "correlation of map and calculated map over"
 METRICS = {
     "cc": Metric(
-        "correlation of map and calculated map over the voxels within the atom radius of the residue's atoms "
-        "(radius: the resolution or the carbon's image, 3 to 10 Å)",
+        f"{BETWEEN} the voxels within the atom radius of the residue's atoms (radius: the resolution or the size of "
+        "a carbon's image, 3 to 10 Å)",
         "",
         True,
     ),
-    "cc_box": Metric("correlation of map and calculated map over all voxels", "", True),
-    "cc_mask": Metric(
-        "the same over the N voxels in the model's molecular mask (probe 1.1 Å, shrunk by 0.9 Å)", "", True
+    "cc_box": Metric(f"{BETWEEN} all voxels", "", True),
+    "cc_mask": Metric(f"{BETWEEN} the N voxels in the model's molecular mask (probe 1.1 Å, shrunk by 0.9 Å)", "", True),
+    "cc_volume": Metric(
+        f"{BETWEEN} the N highest voxels of the calculated map, those that tie included; N is that of cc_mask", "", True
     ),
-    "cc_volume": Metric("the same over the N highest voxels of the calculated map, those that tie included", "", True),
     "cc_peaks": Metric(
-        "the same over voxels that are among the N highest of either map, those that tie included: all that are zero "
-        "if fewer than N are positive",
+        f"{BETWEEN} voxels that are among the N highest of either map, those that tie included (all that are zero if "
+        "fewer than N are positive); N is that of cc_mask",
         "",
         True,
     ),
@@ -140,7 +141,7 @@ def pearson(a: NDArray[np.float32], b: NDArray[np.float32], inside: NDArray[np.b
 
 
 def pearson_by_residue(a: NDArray[np.float32], b: NDArray[np.float32], near: Near) -> NDArray[np.float64]:
-    """Correlation over the voxels of each residue; NaN where one map has but one value there."""
+    """Correlation over the voxels of each residue; NaN where they are fewer than three or one map has but one value."""
     x, y = (m.ravel()[near.voxel].astype(np.float64) for m in (a, b))
     count = np.bincount(near.owner, minlength=near.rows)
     for column in (x, y):
@@ -148,5 +149,5 @@ def pearson_by_residue(a: NDArray[np.float32], b: NDArray[np.float32], near: Nea
         column -= mean[near.owner]
     xx, yy, xy = (np.bincount(near.owner, product, near.rows) for product in (x * x, y * y, x * y))
     scale = np.sqrt(xx * yy)
-    found: NDArray[np.float64] = np.divide(xy, scale, out=np.full(near.rows, np.nan), where=scale > 0)
+    found: NDArray[np.float64] = np.divide(xy, scale, out=np.full(near.rows, np.nan), where=(scale > 0) & (count > 2))
     return found

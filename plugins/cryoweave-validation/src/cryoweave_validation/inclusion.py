@@ -25,7 +25,9 @@ GIVEN = "contour as given, or the map's mean + 3 standard deviations"
 METRICS = {
     "inclusion": Metric(f"{ATOMS}, of all such atoms of the residue ({GIVEN})", "", True),
     "inclusion_all": Metric(f"{ATOMS}, of all such atoms of the model, those beyond the map too ({GIVEN})", "", True),
-    "inclusion_backbone": Metric(f"the same of the backbone atoms ({GIVEN})", "", True),
+    "inclusion_backbone": Metric(
+        f"backbone atoms with density above the contour, of all backbone atoms ({GIVEN})", "", True
+    ),
     "contour": Metric("density at which inclusion is judged", "map"),
 }
 

@@ -80,7 +80,10 @@ def sliding_overlap(
     to the windows of the one before counts, so that no voxel counts twice in a window.
     """
     half = window // 2
+    found = np.full(len(residues), np.nan)
     polymer, place = stretches(model, residues, half)
+    if not polymer.any():
+        return found
     xyz = model.xyz[residues.atoms]
     pieces = [
         ((place[near.owner + near.first]), near.voxel)
@@ -100,7 +103,6 @@ def sliding_overlap(
     for product in (t * p, t * t, p * p):
         change = np.bincount(begin + half, product, length) - np.bincount(where + 2 * half + 1, product, length)
         sums.append(np.cumsum(change)[place[polymer] + half])
-    found = np.full(len(residues), np.nan)
     scale = np.sqrt(np.maximum(sums[1] * sums[2], 0))
     found[polymer] = np.divide(
         sums[0], scale, out=np.full(len(scale), np.nan), where=scale > 1e-12 * scale.max(initial=0)
