@@ -52,6 +52,11 @@ def test_settings_are_toml(toys):
     assert parse_settings(texts, toys.RECIPE) == {"a.x": 2.5, "b.c.y": [1], "b.z": "slow"}
 
 
+@pytest.mark.parametrize("path", ["net.onnx", "in/p.txt.gz", "../a-b/p.txt", "./p", "/data/1/net.pth", "~/net.pth"])
+def test_a_path_needs_no_quotes(toys, path):
+    assert parse_settings([f"a.x={path}"], toys.RECIPE) == {"a.x": path}
+
+
 @pytest.mark.parametrize("text", ["x=1", "a.x", "=1", ".=1"])
 def test_a_setting_without_step_or_value_is_refused(toys, text):
     with pytest.raises(UsageError, match="--set"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryoweave.errors import CryoweaveError, StageError
+from cryoweave.pipeline.inputs import file_digest
 from cryoweave.pipeline.wiring import WiredStep
 from cryoweave.pipeline.words import NEVER_RAN, STAGE_FILE
 
@@ -25,7 +26,7 @@ class Identity:
     params
         All parameters, in JSON's types.
     inputs
-        Digest of each input's value by the input's name.
+        Digest of each input's value by the input's name, and of each file that a parameter names.
     seed
         Seed of the run.
     """
@@ -85,9 +86,15 @@ def identify(step: WiredStep, digests: Mapping[str, str], seed: int) -> Identity
         version=step.stage.version,
         package=step.package,
         params=step.params.model_dump(mode="json"),
-        inputs={name: digests[source] for name, source in step.sources.items()},
+        inputs={name: digests[source] for name, source in step.sources.items()} | _files(step),
         seed=seed,
     )
+
+
+def _files(step: WiredStep) -> dict[str, str]:
+    """Digests of the files that are parameters; one that is not there is for the stage to complain of."""
+    paths = {name: value.expanduser() for name, value in step.params if isinstance(value, Path)}
+    return {f"file {name}": file_digest(path) for name, path in paths.items() if path.is_file()}
 
 
 def recall(folder: Path, identity: Identity, gives: type) -> Kept | str:

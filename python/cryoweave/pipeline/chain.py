@@ -14,7 +14,7 @@ from cryoweave.host.records import Recipe, Step
 INLINE = "chain"
 _EXAMPLE = 'write it like "FAMILY.STAGE(param=0.2) > FAMILY.STAGE", with stages from `cryoweave stages list`'
 _STAGE = re.compile(r"([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+)\s*(?:\((.*)\))?", re.DOTALL)
-_BARE = re.compile(r"[A-Za-z_][\w.+-]*")
+_BARE = re.compile(r"(?:[A-Za-z_]|\.{0,2}/|~/)[\w.+/-]*")
 _OPEN, _CLOSE = "([{", ")]}"
 
 
@@ -81,7 +81,7 @@ def parse_chain(text: str) -> Recipe:
 
 
 def parse_value(text: str, place: str) -> Any:
-    """A TOML value; a bare word is a text.
+    """A TOML value; a bare word or path is a text.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class RunInput:
 
     def entry(self) -> dict[str, Any]:
         """Its entry in ``record.json``: absolute path and SHA-256 of the file; more files under ``more``."""
-        first, *more = ({"path": str(path.absolute()), "sha256": _sha256(path)} for path in self.paths)
+        first, *more = ({"path": str(path.absolute()), "sha256": file_digest(path)} for path in self.paths)
         return {**first, "content": self.content(), **({"more": more} if more else {})}
 
     def content(self) -> str:
@@ -156,7 +156,8 @@ def _sequences(given: Any, secondary_structure: str | Path | None) -> tuple[Any,
     return SequenceSet(tuple(read)), files
 
 
-def _sha256(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
