@@ -33,6 +33,10 @@ class UsageError(CryoweaveError):
     exit_code = 2
 
 
+class NotGivenError(UsageError):
+    """A stage cannot do without a parameter that is not given; ``validate`` leaves it out."""
+
+
 class PluginError(CryoweaveError):
     """A plugin is missing, broken or incompatible."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cryoweave.errors import PluginError
+from cryoweave.errors import NotGivenError, PluginError
 from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.scores import read_scores
@@ -68,6 +68,17 @@ def test_a_validator_that_fails_leaves_the_others(cli, plugins, files, monkeypat
     result = cli("validate", files / "model.pdb", "-v", files / "map.mrc", "-r", files / "model.pdb")
     assert result.code == 3
     assert "get the weights" in result.err
+    assert "gap" in result.out
+
+
+def test_one_that_lacks_a_parameter_is_left_out(cli, plugins, files, monkeypatch):
+    def lacks(model, density, params, ctx):
+        raise NotGivenError("needs weights", "--set fake.support.weights=FILE")
+
+    monkeypatch.setattr(sys.modules["fake_plugin"], "support", lacks)
+    result = cli("validate", files / "model.pdb", "-v", files / "map.mrc", "-r", files / "model.pdb")
+    assert result.code == 0
+    assert "left out: fake.support needs weights: give --set fake.support.weights=FILE" in " ".join(result.err.split())
     assert "gap" in result.out
 
 

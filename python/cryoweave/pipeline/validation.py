@@ -6,7 +6,7 @@ from typing import Any
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
-from cryoweave.errors import CryoweaveError, UsageError
+from cryoweave.errors import CryoweaveError, NotGivenError, UsageError
 from cryoweave.host.records import Kind, Recipe, Stage, Step
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.execute import run_stage
@@ -28,7 +28,7 @@ class Validation:
     ran
         Stages that gave scores.
     left_out
-        Why the others did not run, by stage: an input was not given.
+        Why the others did not run, by stage: an input or a parameter was not given.
     failed
         Errors of those that could not give a result.
     scores
@@ -95,6 +95,8 @@ def validate(
             continue
         try:
             tables.append((stage.id, run_stage(stage.id, params=own, seed=seed, threads=threads, **inputs)))
+        except NotGivenError as error:
+            result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: give {error.hint}"
         except CryoweaveError as error:
             result.failed[stage.id] = error
         else:

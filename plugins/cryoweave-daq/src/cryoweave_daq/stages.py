@@ -27,7 +27,7 @@ class PredictParams(Params):
     stride: int = param(
         2, "predict at every n-th voxel along each axis of the resampled map", ge=1, le=5, source=SOURCE
     )
-    batch: int = param(256, "boxes at a time", ge=1, le=8192, source=SOURCE)
+    batch: int = param(128, "boxes at a time", ge=1, le=8192)
     daq_compat: bool = param(
         False,
         "as the published program: atoms are all ATOM records, hydrogens and nucleotides too, and a residue without a "
