@@ -10,6 +10,8 @@ from cryoweave.errors import InputError, StageError, UsageError
 
 if TYPE_CHECKING:
     from cryoweave.data import Model, ScoreTable
+    from cryoweave.pipeline.inputs import RunInput
+    from cryoweave.pipeline.validated import Judged
     from cryoweave.pipeline.validation import Validation
 
 
@@ -50,39 +52,49 @@ def validate(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", readable=False, help="Write scores.tsv and scores.json here."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            readable=False,
+            help="Write scores, model, report and scripts for viewers here.",
+        ),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
     as_json: console.Json = False,
 ) -> None:
     """Scores of models against a map, a reference or sequences, each with its definition."""
-    from cryoweave.io.maps import read_map
-    from cryoweave.io.models import read_model
-    from cryoweave.io.sequences import read_sequences
+    from cryoweave.pipeline.execute import choose_threads
+    from cryoweave.pipeline.outputs import REPORT
+    from cryoweave.pipeline.validated import Judged, check_place, write_comparison, write_validation
     from cryoweave.pipeline.validation import parse_options
     from cryoweave.pipeline.validation import validate as run
 
     params, stages = parse_options(settings or [], only or [])
-    names = _names(models)
-    read = {path: _read(path) for path in models}
-    inputs: dict[str, Any] = {
-        "density": read_map(map_file) if map_file else None,
-        "reference": read_model(reference) if reference else None,
-        "sequences": read_sequences(sequence) if sequence else None,
-        "half_maps": (read_map(half_maps[0]), read_map(half_maps[1])) if half_maps else None,
-        "resolution": resolution,
-        "contour": contour,
-        "params": params,
-        "stages": stages,
-    }
-    results = {name: run(read[path], **inputs, threads=threads) for name, path in zip(names, models, strict=True)}
-    _complain(results)
+    places = _places(models, output)
+    files = [path for path in (map_file, reference, sequence, *(half_maps or ())) if path]
+    read = {name: _read(path) for name, path in zip(places, models, strict=True)}
+    for place in places.values() if output else ():
+        check_place(place, [*files, *(path for _, path, _ in read.values())])
+    inputs = _inputs(map_file, reference, sequence, half_maps)
+    given: dict[str, Any] = {name: entry.value for name, entry in inputs.items() if not name.startswith("half")}
+    if half_maps:
+        given["half_maps"] = (inputs["half_a"].value, inputs["half_b"].value)
+    given |= {"resolution": resolution, "contour": contour, "params": params, "stages": stages, "threads": threads}
+    judged = [Judged(name, model, path, run(model, **given), notes) for name, (model, path, notes) in read.items()]
+    results = {one.name: one.result for one in judged}
+    _complain(judged)
     if all(result.scores is None for result in results.values()):
         raise StageError(
             "no validator gave a score", "give a map (-v) or a reference (-r); see `cryoweave plugins doctor`"
         )
-    if output:
-        _write(output, results)
+    for one in judged if output else ():
+        write_validation(
+            places[one.name], one, inputs, resolution=resolution, contour=contour, threads=choose_threads(threads)
+        )
+        console.say(f"report of {one.name}: {places[one.name] / REPORT}")
+    if output and len(judged) > 1:
+        console.say(f"side by side: {write_comparison(output, [(one, places[one.name]) for one in judged])}")
     if as_json:
         console.data_json([_entry(name, result) for name, result in results.items()])
     else:
@@ -92,10 +104,11 @@ def validate(
         raise typer.Exit(failed[0].exit_code)
 
 
-def _read(path: Path) -> "Model":
-    """The model in a file or in the folder of a run."""
+def _read(path: Path) -> "tuple[Model, Path, list[str]]":
+    """The model in a file or in the folder of a run, its file, and what to know of how it was read."""
     from cryoweave.io.maps import inspect_map
-    from cryoweave.io.models import read_model
+    from cryoweave.io.model_writing import without_blank_chain
+    from cryoweave.io.models import read_models
 
     if path.is_dir():
         if not (path / "model.cif").is_file():
@@ -104,46 +117,59 @@ def _read(path: Path) -> "Model":
             )
         path = path / "model.cif"
     try:
-        return read_model(path)
+        model, *others = read_models(path)
     except InputError as error:
         try:
             inspect_map(path)
         except InputError:
             raise error from None
         raise InputError(f"{path} is a density map, not a model", "give the map with -v, and a model besides") from None
+    notes = [f"{path.name} holds {len(others) + 1} models: the first is judged"] if others else []
+    named, _ = without_blank_chain(model, None)
+    if (model.chain == "").any():
+        notes.append(f"the chain without an id is called {named.chain[model.chain == ''][0]} here")
+    if not len(named.trace_atoms()):
+        notes.append(f"{path.name} has no residue with a Cα or P atom: most validators have nothing to judge")
+    return named, path, notes
 
 
-def _names(models: list[Path]) -> list[str]:
-    """What each model is called: its file's name, or its path where two files have one name."""
-    names = [path.name or str(path) for path in models]
+def _inputs(
+    map_file: Path | None, reference: Path | None, sequence: Path | None, half_maps: tuple[Path, Path] | None
+) -> "dict[str, RunInput]":
+    from cryoweave.io import store
+    from cryoweave.io.maps import read_map
+    from cryoweave.pipeline.inputs import RunInput, load_inputs
+
+    inputs = load_inputs({"density": map_file, "reference": reference, "sequences": sequence})
+    for name, path in zip(("half_a", "half_b"), half_maps or (), strict=False):
+        value = read_map(path)
+        inputs[name] = RunInput(value, store.digest(value), (path,))
+    return inputs
+
+
+def _places(models: list[Path], output: Path | None) -> dict[str, Path]:
+    """Folder for each model by what it is called: its file's name, or its path where two files have one name."""
+    names = [path.resolve().name or str(path) for path in models]
     if len(set(names)) < len(names):
         names = [str(path) for path in models]
     if len(set(names)) < len(names):
         raise UsageError("a model is given twice", "name each file once")
-    return names
+    top = output or Path()
+    places = {name: top if len(names) == 1 else top / name.strip("/.").replace("/", "_") for name in names}
+    if len(set(places.values())) < len(places):
+        raise UsageError("two models would have one folder", "rename one of them")
+    return places
 
 
-def _complain(results: "dict[str, Validation]") -> None:
-    left_out = {stage: reason for result in results.values() for stage, reason in result.left_out.items()}
+def _complain(judged: "list[Judged]") -> None:
+    left_out = {stage: reason for one in judged for stage, reason in one.result.left_out.items()}
     for stage, reason in left_out.items():
         console.say(f"left out: {stage} {reason}", "dim")
-    for name, result in results.items():
-        for error in result.failed.values():
-            console.show_error(f"{name}: {error}", error.hint)
-
-
-def _write(output: Path, results: "dict[str, Validation]") -> None:
-    from cryoweave.io.scores import write_scores
-
-    for name, result in results.items():
-        folder = output if len(results) == 1 else output / name.replace("/", "_")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make the folder {folder}: {error.strerror}", "choose another with -o") from error
-        if result.scores is not None:
-            write_scores(folder, result.scores)
-            console.say(f"scores of {name}: {folder / 'scores.tsv'}")
+    for one in judged:
+        for note in one.notes:
+            console.say(note)
+        for error in one.result.failed.values():
+            console.show_error(f"{one.name}: {error}", error.hint)
 
 
 def _entry(name: str, result: "Validation") -> dict[str, Any]:

@@ -65,7 +65,7 @@ def write_model(
         structure.setup_entities()
         text = structure.make_pdb_string()
     else:
-        model, scores = _without_blank_chain(model, scores)
+        model, scores = without_blank_chain(model, scores)
         text = _mmcif(_structure(model, name), sequences, scores)
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -85,8 +85,8 @@ def _fits_pdb(model: Model, path: Path) -> None:
             raise InputError(f"{path}: the model does not fit into the PDB format: {reason}", "write mmCIF: name.cif")
 
 
-def _without_blank_chain(model: Model, scores: ScoreTable | None) -> tuple[Model, ScoreTable | None]:
-    """mmCIF has no chain without an id."""
+def without_blank_chain(model: Model, scores: ScoreTable | None) -> tuple[Model, ScoreTable | None]:
+    """The same with an id, the first letter that is free, for a chain without one: mmCIF has no such chain."""
     used = set(model.chain.tolist())
     if "" not in used:
         return model, scores

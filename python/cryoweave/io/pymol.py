@@ -53,6 +53,8 @@ if reference:
     cmd.color("grey50", "reference")
 if first:
     score(first)
+else:
+    cmd.spectrum("b", "red_white_blue", "model")
 cmd.zoom("model")
 if density:
     try:
@@ -94,7 +96,7 @@ def write_pymol(
     stops
         Colours of each score by residue.
     first
-        The score to colour by.
+        The score to colour by; the B column if it is empty.
     trace
         Whether the model has one atom a residue: a ribbon joins them.
     """

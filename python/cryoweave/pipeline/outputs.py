@@ -114,7 +114,7 @@ def write_scripts(
     map_path: Path | None,
     reference_path: Path | None,
     level: float | None,
-    first: str = "",
+    by_score: bool = False,
 ) -> dict[str, str]:
     """Write the scripts that open the model in its map, coloured by its scores.
 
@@ -126,8 +126,8 @@ def write_scripts(
         What they open besides.
     level
         Contour of the map.
-    first
-        The score to colour by; the B column if it is empty.
+    by_score
+        Colour by the first score, not by the B column.
 
     Returns
     -------
@@ -138,10 +138,12 @@ def write_scripts(
     from cryoweave.report.columns import columns_of
 
     trace = model.trace_atoms()
-    stops = {column.name: column.scale.stops() for column in columns_of(trace, scores)}
+    known = scores.residues if scores is not None else {}
+    stops = {column.name: column.scale.stops() for column in columns_of(trace, scores) if column.name in known}
     where: dict[str, Any] = {"map_path": map_path, "model_path": folder / MODEL, "reference_path": reference_path}
     where["level"] = level
-    look: dict[str, Any] = {"stops": stops, "first": first, "trace": len(trace) == len(model)}
+    look: dict[str, Any] = {"stops": stops, "first": next(iter(stops), "") if by_score else ""}
+    look["trace"] = len(trace) == len(model)
     write_chimerax(folder / CHIMERAX, **where, **look, attributes=_attributes(folder, scores))
     write_pymol(folder / PYMOL, **where, **look, table_path=folder / SCORES_TABLE if scores is not None else None)
     write_coot(folder / COOT, **where)

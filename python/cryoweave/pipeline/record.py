@@ -58,30 +58,37 @@ def new_entries(
     device: str,
 ) -> dict[str, Any]:
     """What a record holds before the first step ran; ``earlier`` is the record that :func:`finished` gave."""
-    from importlib.metadata import version
-
     used = {step.package for step in wired.steps}
     return {
         "schema": SCHEMA,
-        "cryoweave": version("cryoweave"),
+        **here_and_now(),
         "recipe": wired.recipe.id,
         "summary": wired.recipe.summary,
         "state": "running",
-        "started": now(),
         "seconds": 0.0,
         "seed": seed,
         "threads": threads,
         "device": device,
-        "command": list(sys.argv),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu_count": os.cpu_count(),
         "inputs": {name: entry.entry() for name, entry in inputs.items()},
         "plugins": {row.package: row.version for row in host.registry().plugins if row.package in used},
         "left_out": dict(wired.left_out),
         "steps": [],
         "outputs": {},
         **({EARLIER: earlier} if earlier else {}),
+    }
+
+
+def here_and_now() -> dict[str, Any]:
+    """What a record says of this program, this machine and this moment."""
+    from importlib.metadata import version
+
+    return {
+        "cryoweave": version("cryoweave"),
+        "started": now(),
+        "command": list(sys.argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
     }
 
 

@@ -1,17 +1,18 @@
 """The HTML report of a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryoweave.report.folder import RunFolder
 
 
-def read_run(folder: Path) -> "RunFolder":
+def read_run(folder: Path, given: Mapping[str, Any] | None = None) -> "RunFolder":
     """What a run folder holds; see `cryoweave.report.folder.read_run`."""
     from cryoweave.report import folder as room  # file readers are loaded only when needed
 
-    return room.read_run(folder)
+    return room.read_run(folder, given)
 
 
 def write_report(folder: Path, run: "RunFolder | None" = None) -> Path:

@@ -168,10 +168,10 @@ def carried(columns: list[Column], residues: int) -> list[Column]:
 
 
 def scale_of(values: NDArray[np.float64], metric: Metric) -> Scale:
-    """Colours for a metric: 0 to 1 for values that all lie there, else the central 96 % of the values."""
+    """Colours for a metric: 0 to 1 for pure numbers that all lie there, else the central 96 % of the values."""
     finite = values[np.isfinite(values)]
     low, high = (float(v) for v in np.percentile(finite, [2, 98]))
-    if finite.min() >= 0 and finite.max() <= 1:
+    if not metric.unit and finite.min() >= 0 and finite.max() <= 1:
         low, high = 0.0, 1.0
     elif finite.min() >= 0 or 0 < low < high / 2:
         low = 0.0

@@ -52,7 +52,7 @@ def head(run: RunFolder) -> list[tuple[str, str]]:
     if run.model is not None:
         trace = run.model.trace_atoms()
         chains = len(dict.fromkeys(trace.chain.tolist()))
-        lines.append(("Model", f"{len(trace)} residues in {chains} chain(s), {len(run.model)} atoms: model.cif"))
+        lines.append(("Size", f"{len(trace)} residues in {chains} chain(s), {len(run.model)} atoms: model.cif"))
     lines.append(("Started", str(record.get("started", "?"))))
     lines.append(("Took", f"{seconds(float(record.get('seconds') or 0))} until this report was begun"))
     machine = [f"{record.get('cpu_count', '?')} cores, {record.get('threads', '?')} threads used"]
@@ -81,10 +81,11 @@ def figures(run: RunFolder) -> list[dict[str, Any]]:
     if run.scores is None:
         return []
     against = run.reference_metrics()
+    steps = {str(name): str(step["step"]) for step in run.steps for name in step.get("scores", [])}
     tables = []
     for caption, wanted in (("Against the reference model", True), ("Without a reference", False)):
         rows = [
-            {"name": name, "value": value, "metric": run.scores.metrics[name]}
+            {"name": name, "value": value, "metric": run.scores.metrics[name], "step": steps.get(name, "")}
             for name, value in run.scores.whole.items()
             if (name in against) == wanted
         ]

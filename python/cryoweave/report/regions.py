@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cryoweave.data import Metric, Model
 from cryoweave.report.columns import Column, label_of, places_of
 
-MOST = 10
+MOST, MOST_FINDINGS = 10, 6
 TAIL = 0.1
 """Share of the residues that count as the worst of a score."""
 WINDOW = 5
@@ -66,13 +66,24 @@ class Region:
         return f"{where}: {values}{'; ' + self.remark if self.remark else ''}"
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Rows in the tail of one column, the sum of their deviations, and whether they are a region of their own."""
+
+    column: int
+    rows: NDArray[np.intp]
+    weight: float
+    seeds: bool
+
+
 def worst_regions(trace: Model, columns: list[Column]) -> list[Region]:
     """At most `MOST` regions, the worst first.
 
     For each score with a better and a worse end, values are taken as deviations from the median in units of the
     spread (1.4826 × median absolute deviation) and averaged over `WINDOW` residues; runs of the worst `TAIL` that
-    lie at least one spread off are regions. Of regions of different scores that overlap by half of the shorter one,
-    that with the largest sum of deviations gives the borders and the others' scores join it.
+    lie at least one spread off are regions. Where the spread is 0, most residues being alike, a score has the
+    standard deviation instead, and only joins the regions of others. Of regions of different scores that overlap by
+    half of the shorter one, that with the largest sum of deviations gives the borders and the others' scores join it.
 
     Parameters
     ----------
@@ -83,9 +94,9 @@ def worst_regions(trace: Model, columns: list[Column]) -> list[Region]:
     """
     chains = [np.flatnonzero(trace.chain == chain) for chain in dict.fromkeys(trace.chain.tolist())]
     places = [places_of(trace, rows) for rows in chains]
-    found: list[tuple[float, int, NDArray[np.intp]]] = []
+    found: list[_Run] = []
     for i, column in enumerate(columns):
-        deviation = _deviation(column)
+        deviation, seeds = _deviation(column)
         if deviation is None:
             continue
         smooth = [_smoothed(deviation[rows], at) for rows, at in zip(chains, places, strict=True)]
@@ -93,19 +104,20 @@ def worst_regions(trace: Model, columns: list[Column]) -> list[Region]:
         least = max(1.0, float(np.nanpercentile(values, 100 * (1 - TAIL))))
         for rows, at, badness in zip(chains, places, smooth, strict=True):
             for run in _runs(badness >= least, at):
-                found.append((float(np.nansum(badness[run])), i, rows[run]))
+                found.append(_Run(i, rows[run], float(np.nansum(badness[run])), seeds))
     return _merged(trace, columns, found)
 
 
-def _deviation(column: Column) -> NDArray[np.float64] | None:
-    """How much worse than the median, in spreads; None if that says nothing."""
+def _deviation(column: Column) -> tuple[NDArray[np.float64] | None, bool]:
+    """How much worse than the median, in spreads, None if that says nothing; and whether most residues differ."""
     better = column.metric.higher_is_better
     if better is None or np.isfinite(column.values).sum() < FEWEST:
-        return None
+        return None, False
     values = -column.values if better else column.values
     off = values - np.nanmedian(values)
-    spread = 1.4826 * float(np.nanmedian(np.abs(off))) or float(np.nanstd(off))
-    return np.clip(off / spread, -_MOST_SPREADS, _MOST_SPREADS) if spread > 1e-9 else None
+    usual = 1.4826 * float(np.nanmedian(np.abs(off)))
+    spread = usual or float(np.nanstd(off))
+    return np.clip(off / spread, -_MOST_SPREADS, _MOST_SPREADS) if spread > 1e-9 else None, usual > 1e-9
 
 
 def _smoothed(values: NDArray[np.float64], places: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -128,15 +140,16 @@ def _runs(bad: NDArray[np.bool_], places: NDArray[np.intp]) -> list[slice]:
     return [slice(int(run[0]), int(run[-1]) + 1) for run in runs if len(run) >= SHORTEST]
 
 
-def _merged(trace: Model, columns: list[Column], found: list[tuple[float, int, NDArray[np.intp]]]) -> list[Region]:
+def _merged(trace: Model, columns: list[Column], found: list[_Run]) -> list[Region]:
     groups: list[tuple[NDArray[np.intp], dict[int, float]]] = []
-    for weight, column, rows in sorted(found, key=lambda entry: (-entry[0], entry[1])):
+    for run in sorted(found, key=lambda one: (not one.seeds, -one.weight, one.column)):
         for seed, weights in groups:
-            if 2 * len(np.intersect1d(seed, rows)) >= min(len(seed), len(rows)):
-                weights.setdefault(column, weight)
+            if 2 * len(np.intersect1d(seed, run.rows)) >= min(len(seed), len(run.rows)):
+                weights.setdefault(run.column, run.weight)
                 break
         else:
-            groups.append((rows, {column: weight}))
+            if run.seeds:
+                groups.append((run.rows, {run.column: run.weight}))
     groups.sort(key=lambda group: -sum(group[1].values()))
     return [_region(trace, columns, rows, list(weights)) for rows, weights in groups[:MOST]]
 
@@ -144,7 +157,8 @@ def _merged(trace: Model, columns: list[Column], found: list[tuple[float, int, N
 def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: list[int]) -> Region:
     findings = [
         Finding(c.name, c.metric, float(np.nanmean(c.values[rows])), float(np.nanmedian(c.values)))
-        for c in (columns[i] for i in bad)
+        for c in (columns[i] for i in bad[:MOST_FINDINGS])
+        if np.isfinite(c.values[rows]).any()
     ]
     numbers = trace.residue_number[rows]
     return Region(
@@ -160,8 +174,9 @@ def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: li
 
 def _remark(rows: NDArray[np.intp], columns: list[Column], bad: set[str]) -> str:
     """What the scores that are bad together, and those that are not, may mean."""
-    means = {c.name: float(np.nanmedian(v)) for c in columns if np.isfinite(v := c.values[rows]).any()}
-    shift = means.get("register_shift", 0.0)
+    known = {c.name: v for c in columns if np.isfinite(v := c.values[rows]).any()}
+    means = {name: float(np.nanmean(values)) for name, values in known.items()}
+    shift = float(np.nanmedian(known["register_shift"])) if "register_shift" in known else 0.0
     if abs(shift) >= 1:
         return f"the register is shifted by {shift:+.0f} against the reference"
     if means.get("inclusion", 1.0) < 0.5:

@@ -1,0 +1,190 @@
+"""The folder of a validation: what a run's folder holds, for a model that anyone built."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryoweave import host
+from cryoweave.data import Model
+from cryoweave.errors import InputError, UsageError
+from cryoweave.pipeline.inputs import RunInput
+from cryoweave.pipeline.outputs import ATTRIBUTES, FILES, REPORT, SCENE, replaced_outputs, write_outputs, write_scripts
+from cryoweave.pipeline.record import RECORD, SCHEMA, here_and_now, read_record
+from cryoweave.pipeline.validation import Validation
+
+if TYPE_CHECKING:
+    from cryoweave.report.folder import RunFolder
+
+COMPARISON = "comparison.html"
+_HINT = "choose another folder with -o"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model and what the validators said of it.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    model
+        The model.
+    path
+        Its file.
+    result
+        What the validators said.
+    notes
+        What a reader should know of how the file was read.
+    """
+
+    name: str
+    model: Model
+    path: Path
+    result: Validation
+    notes: list[str] = field(default_factory=list)
+
+
+def check_place(folder: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a folder in which a validation would replace something else.
+
+    Raises
+    ------
+    UsageError
+        If it holds a run or files of other origin with the names of our files, or one of the inputs.
+    InputError
+        If it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, not a folder", _HINT)
+    ours = {(folder / name).resolve() for name in (*FILES, ATTRIBUTES)}
+    for path in inputs:
+        if path.resolve() in ours:
+            raise UsageError(f"the input {path} would be replaced by the results", _HINT)
+    record = read_record(folder)
+    if record is not None and not is_validation(record):
+        raise UsageError(f"{folder} holds a run, whose files would be replaced", _HINT)
+    there = [name for name in (*FILES, ATTRIBUTES) if (folder / name).exists()]
+    if record is None and there:
+        raise UsageError(f"{folder} holds {there[0]}, which is of no validation", _HINT)
+
+
+def is_validation(record: Mapping[str, Any]) -> bool:
+    """Whether a record is that of a validation."""
+    from cryoweave.report.folder import VALIDATION
+
+    return bool(record.get("schema") == SCHEMA and record.get("recipe") == VALIDATION)
+
+
+def write_validation(
+    folder: Path,
+    judged: Judged,
+    inputs: Mapping[str, RunInput],
+    *,
+    resolution: float | None = None,
+    contour: float | None = None,
+    threads: int = 0,
+) -> dict[str, str]:
+    """Write model, scores, scripts for viewers, citations, report and record into a folder.
+
+    Parameters
+    ----------
+    folder
+        It is made if need be; `check_place` has accepted it.
+    judged
+        The model and its scores.
+    inputs
+        What it was judged by: ``density``, ``reference``, ``sequences``, half maps.
+    resolution, contour, threads
+        As given.
+
+    Returns
+    -------
+    Name in the folder of each file by what it is.
+    """
+    from cryoweave.io.tables import write_json
+    from cryoweave.report import read_run, write_report
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}", _HINT) from error
+    record = _record(judged, inputs) | {"resolution": resolution, "contour": contour, "threads": threads}
+    sequences = inputs.get("sequences")
+    with replaced_outputs(folder) as staged:
+        outputs = write_outputs(
+            staged,
+            judged.model,
+            judged.result.scores,
+            sequences=sequences.value if sequences else None,
+            dois=_dois(record["steps"]),
+            steps=record["steps"],
+        )
+        write_json(folder / RECORD, record)
+    shown = read_run(folder, {name: entry.value for name, entry in inputs.items()})
+    outputs |= _scripts(folder, judged, inputs, shown)
+    write_report(folder, shown)
+    record["outputs"] = {**outputs, "scene": SCENE, "report": REPORT}
+    write_json(folder / RECORD, record)
+    return dict(record["outputs"])
+
+
+def _scripts(folder: Path, judged: Judged, inputs: Mapping[str, RunInput], shown: "RunFolder") -> dict[str, str]:
+    density, reference, scores = inputs.get("density"), inputs.get("reference"), judged.result.scores
+    return write_scripts(
+        folder,
+        judged.model,
+        scores,
+        map_path=density.paths[0] if density else None,
+        reference_path=reference.paths[0] if reference else None,
+        level=shown.contour if shown.density is not None else None,
+        by_score=True,
+    )
+
+
+def _record(judged: Judged, inputs: Mapping[str, RunInput]) -> dict[str, Any]:
+    from cryoweave.io import store
+    from cryoweave.report.folder import VALIDATION
+
+    result = judged.result
+    used = {step["package"] for step in result.steps}
+    model = RunInput(judged.model, store.digest(judged.model), (judged.path,))
+    against = next((inputs[name].paths[0].name for name in ("density", "reference") if name in inputs), "")
+    return {
+        "schema": SCHEMA,
+        **here_and_now(),
+        "recipe": VALIDATION,
+        "title": f"{judged.name} against {against}" if against else judged.name,
+        "state": "done",
+        "seconds": round(sum(step["seconds"] for step in result.steps), 3),
+        "seed": 0,
+        "inputs": {name: entry.entry() for name, entry in {"model": model, **inputs}.items()},
+        "plugins": {row.package: row.version for row in host.registry().plugins if row.package in used},
+        "left_out": dict(result.left_out),
+        "failed": {stage: str(error) for stage, error in result.failed.items()},
+        "notes": judged.notes,
+        "steps": [{**step, "reused": False, "facts": {}} for step in result.steps],
+        "outputs": {},
+    }
+
+
+def _dois(steps: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {doi: f"cryoweave stage {step['stage']}" for step in reversed(steps) for doi in step["cites"]}
+
+
+def write_comparison(folder: Path, judged: Sequence[tuple[Judged, Path]]) -> Path:
+    """Write a page with the figures and curves of several models side by side.
+
+    Parameters
+    ----------
+    folder
+        Where to write ``comparison.html``.
+    judged
+        The models and the folders of their reports, which lie in ``folder``.
+    """
+    from cryoweave.report.comparison import Row, write
+
+    rows = [
+        Row(one.name, f"{place.relative_to(folder).as_posix()}/{REPORT}", one.result.scores) for one, place in judged
+    ]
+    return write(folder / COMPARISON, rows)
