@@ -1,8 +1,11 @@
 """All installed validators on one model, whatever recipe or program built it."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
@@ -10,8 +13,9 @@ from cryoweave.errors import CryoweaveError, NotGivenError, UsageError
 from cryoweave.host.records import Kind, Recipe, Stage, Step
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.execute import run_stage
-from cryoweave.pipeline.outputs import merge_scores
-from cryoweave.pipeline.settings import assign, parse_settings
+from cryoweave.pipeline.measure import measured
+from cryoweave.pipeline.outputs import merge_scores, score_names
+from cryoweave.pipeline.settings import assign, check_params, parse_settings
 from cryoweave.pipeline.wiring import HOW_TO_GIVE
 
 WAYS = {**HOW_TO_GIVE, "half_a": "--half-maps A B", "half_b": "--half-maps A B", "resolution": "--resolution d"}
@@ -31,13 +35,16 @@ class Validation:
         Why the others did not run, by stage: an input or a parameter was not given.
     failed
         Errors of those that could not give a result.
+    steps
+        An entry each as in a run's record: parameters, what it took, names of its scores and curves.
     scores
-        All their scores in one table; None if there are none.
+        All their scores in one table, residues in the order of the model; None if there are none.
     """
 
     ran: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     failed: dict[str, CryoweaveError] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
     scores: ScoreTable | None = None
 
 
@@ -80,7 +87,7 @@ def validate(
     common = {name: value for name, value in (("resolution", resolution), ("contour", contour)) if value is not None}
     present = {name: value for name, value in given.items() if value is not None}
     result = Validation()
-    tables = []
+    tables: list[tuple[dict[str, Any], ScoreTable]] = []
     for stage in validators():
         if stages and stage.id not in stages:
             continue
@@ -94,15 +101,76 @@ def validate(
             result.left_out[stage.id] = f"needs {' and '.join(missing)}: give {ways}"
             continue
         try:
-            tables.append((stage.id, run_stage(stage.id, params=own, seed=seed, threads=threads, **inputs)))
+            step, table = _run(stage, own, inputs, seed, threads)
         except NotGivenError as error:
             result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: give {error.hint}"
         except CryoweaveError as error:
             result.failed[stage.id] = error
         else:
             result.ran.append(stage.id)
-    result.scores = merge_scores(tables)
+            tables.append((step, table))
+    result.steps, result.scores = _joined(tables, model)
     return result
+
+
+def _run(
+    stage: Stage, own: Mapping[str, Any], inputs: Mapping[str, Any], seed: int, threads: int
+) -> tuple[dict[str, Any], ScoreTable]:
+    params = check_params(Step(stage.id, stage.id), stage, dict(own))
+    with measured() as taken:
+        table: ScoreTable = run_stage(stage.id, params=params, seed=seed, threads=threads, **inputs)
+    entry = {
+        "step": stage.id,
+        "stage": stage.id,
+        "kind": stage.kind.value,
+        "package": host.registry().package_of("stages", stage.id),
+        "version": stage.version,
+        "params": params.model_dump(mode="json"),
+        "inputs": {name: f"input.{name}" for name in inputs},
+        "gives": ScoreTable.__name__,
+        "cites": list(stage.cites),
+        "seconds": round(taken.seconds, 4),
+        "cpu_seconds": round(taken.cpu_seconds, 4),
+        "peak_mb": taken.peak_mb if taken.peak_mb is None else round(taken.peak_mb, 2),
+    }
+    return entry, table
+
+
+def _joined(
+    found: Sequence[tuple[dict[str, Any], ScoreTable]], model: Model
+) -> tuple[list[dict[str, Any]], ScoreTable | None]:
+    """Steps and scores: what the map says first, then the model's geometry, comparisons last."""
+
+    def order(one: tuple[dict[str, Any], ScoreTable]) -> tuple[bool, bool]:
+        return one[0]["step"].startswith("compare."), "density" not in one[0]["inputs"]
+
+    found = sorted(found, key=order)
+    tables = [(step["step"], table) for step, table in found]
+    for (step, _), names in zip(found, score_names(tables), strict=True):
+        step["scores"] = list(names.values())
+    merged = merge_scores(tables)
+    return [step for step, _ in found], merged and _in_order(merged, model)
+
+
+def _in_order(scores: ScoreTable, model: Model) -> ScoreTable:
+    """The rows as the model's residues come; rows that it does not have last."""
+    place: dict[tuple[str, int, str], int] = {}
+    for key in zip(*(column.tolist() for column in _keys(model)), strict=True):
+        place.setdefault(key, len(place))
+    rows = zip(*(column.tolist() for column in _keys(scores)), strict=True)
+    order = np.argsort([place.get(key, len(place)) for key in rows], kind="stable")
+    return replace(
+        scores,
+        chain=scores.chain[order],
+        residue_number=scores.residue_number[order],
+        insertion_code=scores.insertion_code[order],
+        residue_name=scores.residue_name[order],
+        residues={name: values[order] for name, values in scores.residues.items()},
+    )
+
+
+def _keys(table: Model | ScoreTable) -> tuple[NDArray[Any], ...]:
+    return table.chain, table.residue_number, table.insertion_code
 
 
 def validators() -> list[Stage]:
