@@ -1,6 +1,8 @@
 """Parameters of a stage: one pydantic model makes the CLI, the TOML check, the JSON schema and the docs table."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,4 +98,8 @@ def _bounds(metadata: list[Any]) -> list[str]:
 def _type_name(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, get_args(annotation)))
+    if isinstance(annotation, UnionType):
+        return " | ".join("None" if kind is NoneType else _type_name(kind) for kind in get_args(annotation))
+    if annotation is Path:
+        return "path"
     return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
