@@ -73,7 +73,7 @@ def test_a_validator_that_fails_leaves_the_others(cli, plugins, files, monkeypat
 
 def test_one_that_lacks_a_parameter_is_left_out(cli, plugins, files, monkeypatch):
     def lacks(model, density, params, ctx):
-        raise NotGivenError("needs weights", "--set fake.support.weights=FILE")
+        raise NotGivenError("needs weights", "give --set fake.support.weights=FILE")
 
     monkeypatch.setattr(sys.modules["fake_plugin"], "support", lacks)
     result = cli("validate", files / "model.pdb", "-v", files / "map.mrc", "-r", files / "model.pdb")

@@ -103,7 +103,7 @@ def validate(
         try:
             step, table = _run(stage, own, inputs, seed, threads)
         except NotGivenError as error:
-            result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: give {error.hint}"
+            result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: {error.hint}"
         except CryoweaveError as error:
             result.failed[stage.id] = error
         else:

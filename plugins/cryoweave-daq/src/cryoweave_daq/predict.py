@@ -33,7 +33,7 @@ def check(params: PredictParams, **_inputs: object) -> None:
     if not given:
         raise NotGivenError(
             "needs a prediction or a network",
-            "prediction (prediction.txt, .npy) or network (.onnx, .pth), e.g. --set daq.score.prediction=FILE",
+            "give prediction (prediction.txt, .npy) or network (.onnx, .pth), e.g. --set daq.score.prediction=FILE",
         )
     if len(given) > 1:
         raise UsageError("both a prediction and a network are given", "give one of them")
