@@ -16,7 +16,7 @@ from cryoweave.data.residues import letter_of
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
 from cryoweave.testing import ideal_model
-from cryoweave_basics.reference import METRICS, align_chain, chains_of
+from cryoweave_basics.reference import METRICS
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "emd2566"
 SHARES = ("recall", "precision", "f1", "coverage", "sequence_match", "right_residue", "tm_score", "gdt_ts")
@@ -194,20 +194,3 @@ def test_tm_score_is_that_of_the_published_program(native, sd, tmp_path):
     found = whole(ours, native)
     assert found["tm_score"] == pytest.approx(theirs["tm_score"], abs=0.002)
     assert found["gdt_ts"] == pytest.approx(theirs["gdt_ts"], abs=0.01)
-
-
-def test_chains_are_read_in_the_order_of_their_numbers(native):
-    backwards = native.select(np.arange(len(native))[::-1])
-    (forward,), (sorted_,) = chains_of(native), chains_of(backwards)
-    assert sorted_.letters == forward.letters
-    np.testing.assert_array_equal(backwards.residue_number[sorted_.rows], sorted_.numbers)
-
-
-def test_chains_with_less_than_half_their_letters_in_common_are_strangers(native):
-    (chain,) = chains_of(native)
-    letters = np.array(list(chain.letters))
-    letters[::3] = "X"
-    letters[1::3] = "X"
-    stranger = replace(chain, letters="".join(letters))
-    assert not len(align_chain(stranger, chain))
-    assert len(align_chain(chain, chain)) == 195

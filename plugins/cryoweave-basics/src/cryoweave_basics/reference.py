@@ -1,7 +1,5 @@
 """A model against a reference: which residues are where they should be."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,11 +7,8 @@ from cryoweave.data import Metric, Model, ScoreTable
 from cryoweave.data.residues import letter_of
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
-from cryoweave.kernels.align import align_sequences
 from cryoweave.kernels.metrics import match_points, precision_recall, superpose, tm_score
-
-CLOSE = 3.0
-"""Å; a Cα this close to a reference Cα counts as found: the field's convention (phenix.chain_comparison)."""
+from cryoweave.kernels.pairing import CLOSE, own_residues
 
 METRICS = {
     "ca_distance": Metric("distance to the reference Cα (P) that it is matched to, one to one, within 3 Å", "Å", False),
@@ -37,15 +32,6 @@ METRICS = {
     "gdt_ts": Metric("GDT_TS of the same pairs, by reference length", "", True),
     "reference_residues": Metric("residues of the reference with a Cα (P)", "residues"),
 }
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Rows of one chain in a table of trace atoms, their residue numbers and letters."""
-
-    rows: NDArray[np.intp]
-    numbers: NDArray[np.int32]
-    letters: str
 
 
 def compared(model: Model, reference: Model, params: NoParams, ctx: Context) -> ScoreTable:
@@ -111,64 +97,3 @@ def register_figures(ours: Model, native: Model, own: NDArray[np.intp]) -> dict[
         "tm_score": similarity.tm,
         "gdt_ts": similarity.gdt_ts,
     }
-
-
-def own_residues(ours: Model, native: Model) -> NDArray[np.intp]:
-    """For each model residue the row of the reference residue that it claims to be; -1 if there is none.
-
-    Chains are mapped one to one, those first whose claims lie nearest: for copies of one sequence this finds out which
-    copy a chain is.
-    """
-    claims = []
-    for i, mine in enumerate(chains_of(ours)):
-        for j, theirs in enumerate(chains_of(native)):
-            pairs = align_chain(mine, theirs)
-            if len(pairs):
-                gaps = np.linalg.norm(ours.xyz[pairs[:, 0]] - native.xyz[pairs[:, 1]], axis=1)
-                claims.append((-int((gaps <= CLOSE).sum()), -len(pairs), i, j, pairs))
-    own = np.full(len(ours), -1, dtype=np.intp)
-    used: set[tuple[str, int]] = set()
-    for _, _, i, j, pairs in sorted(claims, key=lambda claim: claim[:4]):
-        if ("model", i) not in used and ("reference", j) not in used:
-            used |= {("model", i), ("reference", j)}
-            own[pairs[:, 0]] = pairs[:, 1]
-    return own
-
-
-def chains_of(trace: Model) -> list[Chain]:
-    """The chains of a table of trace atoms, residues in the order of their numbers."""
-    chains = []
-    for name in dict.fromkeys(trace.chain.tolist()):
-        rows = np.flatnonzero(trace.chain == name)
-        rows = rows[np.lexsort((trace.insertion_code[rows], trace.residue_number[rows]))]
-        letters = "".join(letter_of(residue) for residue in trace.residue_name[rows])
-        chains.append(Chain(rows, trace.residue_number[rows], letters))
-    return chains
-
-
-def align_chain(mine: Chain, theirs: Chain) -> NDArray[np.intp]:
-    """Rows of residues that the alignment pairs and whose letters agree; none if under half of them agree.
-
-    An alignment places the short pieces of a broken model badly. So when one shift of the residue numbers, voted for by
-    the alignment, explains at least as many letters, it is taken instead.
-    """
-    empty = np.zeros((0, 2), dtype=np.intp)
-    if not mine.letters.strip("X") or not theirs.letters.strip("X"):
-        return empty
-    aligned = same_letters(mine, theirs, align_sequences(mine.letters, theirs.letters, identity=True))
-    if len(aligned):
-        shifts = mine.numbers[aligned[:, 0]] - theirs.numbers[aligned[:, 1]]
-        found, votes = np.unique(shifts, return_counts=True)
-        shift = found[votes.argmax()]
-        _, a, b = np.intersect1d(mine.numbers - shift, theirs.numbers, return_indices=True)
-        shifted = same_letters(mine, theirs, np.column_stack((a, b)))
-        aligned = shifted if len(shifted) >= len(aligned) else aligned
-    if 2 * len(aligned) < min(len(mine.letters), len(theirs.letters)):
-        return empty
-    return np.column_stack((mine.rows[aligned[:, 0]], theirs.rows[aligned[:, 1]]))
-
-
-def same_letters(mine: Chain, theirs: Chain, pairs: NDArray[np.integer]) -> NDArray[np.integer]:
-    """The pairs of residues with the same letter."""
-    same = [mine.letters[a] == theirs.letters[b] != "X" for a, b in pairs]
-    return np.asarray(pairs[np.array(same, dtype=bool)])

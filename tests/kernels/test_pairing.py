@@ -1,0 +1,79 @@
+"""Residues paired by sequence: numbering, copies, broken chains and strangers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cryoweave.data import Model
+from cryoweave.data.residues import PROTEIN_NAMES
+from cryoweave.kernels.pairing import align_chain, chains_of, own_residues
+from cryoweave.testing import ideal_model
+
+
+@pytest.fixture(scope="module")
+def native():
+    """195 Cα with a sequence that repeats nowhere."""
+    letters = "".join(np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), 195))
+    return ideal_model("H" * 195, letters=letters).trace_atoms()
+
+
+def joined(*models):
+    columns = Model.__dataclass_fields__
+    return Model(**{name: np.concatenate([getattr(m, name) for m in models]) for name in columns})
+
+
+def copy_of(model, chain, shift=0.0):
+    return replace(model, chain=np.full(len(model), chain), xyz=model.xyz + np.array([shift, 0, 0]))
+
+
+def test_chains_are_read_in_the_order_of_their_numbers(native):
+    backwards = native.select(np.arange(len(native))[::-1])
+    (forward,), (sorted_,) = chains_of(native), chains_of(backwards)
+    assert sorted_.letters == forward.letters
+    np.testing.assert_array_equal(backwards.residue_number[sorted_.rows], sorted_.numbers)
+    np.testing.assert_array_equal(own_residues(backwards, native), np.arange(len(native))[::-1])
+
+
+def test_chains_with_less_than_half_their_letters_in_common_are_strangers(native):
+    (chain,) = chains_of(native)
+    letters = np.array(list(chain.letters))
+    letters[::3] = "X"
+    letters[1::3] = "X"
+    stranger = replace(chain, letters="".join(letters))
+    assert not len(align_chain(stranger, chain))
+    assert len(align_chain(chain, chain)) == 195
+
+
+@pytest.mark.parametrize("offset", [-400, 1, 2_000_000_000])
+def test_numbers_need_not_agree(native, offset):
+    ours = replace(native.select(slice(20, 150)), residue_number=native.residue_number[20:150] + np.int32(offset))
+    np.testing.assert_array_equal(own_residues(ours, native), np.arange(20, 150))
+
+
+def test_copies_are_told_apart_by_place(native):
+    reference = joined(*(copy_of(native, name, 80.0 * k) for k, name in enumerate("ABC")))
+    ours = joined(*(copy_of(native, name, 80.0 * k + 0.5) for k, name in zip((2, 0, 1), "ABC", strict=True)))
+    n = len(native)
+    expected = np.concatenate([np.arange(k * n, k * n + n) for k in (2, 0, 1)])
+    np.testing.assert_array_equal(own_residues(ours, reference), expected)
+
+
+def test_a_copy_too_many_pairs_with_nothing(native):
+    own = own_residues(joined(copy_of(native, "A", 50.0), copy_of(native, "B")), native)
+    np.testing.assert_array_equal(own, np.concatenate((np.full(195, -1), np.arange(195))))
+
+
+def test_mutated_and_unknown_residues_pair_with_nothing(native):
+    names = native.residue_name.copy()
+    names[10] = "UNK"
+    names[20] = PROTEIN_NAMES["A" if names[20] != "ALA" else "G"]
+    own = own_residues(replace(native, residue_name=names), native)
+    assert sorted(np.flatnonzero(own < 0)) == [10, 20]
+    assert np.all(own_residues(replace(native, residue_name=np.full(195, "UNK")), native) == -1)
+
+
+def test_there_may_be_nothing_to_pair(native):
+    nothing = native.select(slice(0, 0))
+    assert own_residues(nothing, native).shape == (0,)
+    assert np.all(own_residues(native, nothing) == -1)
