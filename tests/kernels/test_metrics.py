@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from cryoweave import _core
 from cryoweave.errors import InputError
-from cryoweave.kernels.metrics import match_points, precision_recall, superpose, tm_distance_scale, tm_score
+from cryoweave.kernels.metrics import lddt, match_points, precision_recall, superpose, tm_distance_scale, tm_score
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -235,3 +235,86 @@ def test_strides_and_threads_change_nothing():
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+def slow_lddt(model, reference, partner, residue, radius, thresholds):
+    """All pairs at once; sums of the first atom's residue."""
+    placed = np.where((partner >= 0)[:, None], np.vstack((model, np.zeros((1, 3))))[partner], np.nan)
+    near = (cdist(reference, reference) <= radius) & (residue[:, None] != residue)
+    change = np.abs(np.linalg.norm(placed[:, None] - placed, axis=2) - cdist(reference, reference))
+    kept = np.mean([change <= limit for limit in thresholds], axis=0) * near
+    n = residue.max() + 1
+    with np.errstate(invalid="ignore"):
+        of = np.bincount(residue, kept.sum(axis=1), n) / np.bincount(residue, near.sum(axis=1), n)
+        return kept.sum() / near.sum(), of
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(1, 80), st.integers(1, 12), st.floats(0, 6), st.sampled_from([4.0, 15.0, 200.0]))
+def test_lddt_equals_the_slow_twin(seed, n, residues, sd, radius):
+    rng = np.random.default_rng(seed)
+    reference = rng.uniform(-15, 15, (n, 3))
+    model = (reference + rng.normal(0, sd, (n, 3)))[rng.permutation(n)]
+    partner = rng.integers(-1, n, n)
+    residue = rng.integers(0, min(n, residues), n)
+    thresholds = np.sort(rng.uniform(0.1, 6, rng.integers(1, 6)))
+    found = lddt(model, reference, partner, residue, radius=radius, thresholds=thresholds)
+    total, each = slow_lddt(model, reference, partner, residue, radius, thresholds)
+    assert found.total == pytest.approx(total, abs=1e-12, nan_ok=True)
+    np.testing.assert_allclose(found.residues, each, atol=1e-12)
+
+
+def test_lddt_needs_no_superposition_and_sees_no_order():
+    rng = np.random.default_rng(3)
+    reference = chain(rng, 300)
+    model = reference + rng.normal(0, 0.7, reference.shape)
+    rows = np.arange(300)
+    plain = lddt(model, reference, rows, rows)
+    assert 0.3 < plain.total < 0.99
+    moved = model @ Rotation.random(rng=rng).as_matrix().T + 50
+    np.testing.assert_allclose(lddt(moved, reference, rows, rows).residues, plain.residues, atol=1e-12)
+    order = rng.permutation(300)
+    shuffled = lddt(model[order], reference, np.argsort(order), rows)
+    assert shuffled.total == plain.total
+    np.testing.assert_array_equal(shuffled.residues, plain.residues)
+    np.testing.assert_array_equal(lddt(reference, reference, rows, rows).residues, 1.0)
+
+
+def test_lddt_is_the_same_with_any_threads_and_strides():
+    rng = np.random.default_rng(4)
+    reference = rng.uniform(0, 60, (3000, 3))
+    model = reference + rng.normal(0, 1, reference.shape)
+    rows, residue = np.arange(3000), np.arange(3000) // 8
+    before = _core.threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            _core.set_threads(threads)
+            found.append(lddt(model, reference, rows, residue))
+    finally:
+        _core.set_threads(before)
+    found.append(lddt(np.asfortranarray(model), np.repeat(reference, 2, axis=0)[::2], rows.astype(np.int64), residue))
+    for other in found[1:]:
+        assert other.total == found[0].total
+        np.testing.assert_array_equal(other.residues, found[0].residues)
+
+
+def test_lddt_refuses():
+    points, rows = np.zeros((3, 3)), [0, 1, 2]
+    for change, message in [
+        ({"model": points + np.nan}, "point 0"),
+        ({"reference": points + np.inf}, "point 0"),
+        ({"partner": [0, 1]}, "partners differ"),
+        ({"residue": [0, 1]}, "residues differ"),
+        ({"partner": [0, 1, 3]}, "no atom of the model"),
+        ({"residue": [0, 1, 2_000_000_000]}, "residue's number"),
+        ({"radius": 0.0}, "radius"),
+        ({"thresholds": [0.5, -1.0]}, "threshold"),
+        ({"thresholds": []}, "no threshold"),
+    ]:
+        given_ = {"model": points, "reference": points, "partner": rows, "residue": rows} | change
+        with pytest.raises(InputError, match=message):
+            lddt(**given_)
+    nothing = lddt(np.zeros((0, 3)), np.zeros((0, 3)), [], [])
+    assert np.isnan(nothing.total)
+    assert nothing.residues.shape == (0,)

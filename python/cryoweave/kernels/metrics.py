@@ -1,6 +1,6 @@
-"""How well a model agrees with a reference: superposition, TM-score and GDT, and which points correspond."""
+"""How well a model agrees with a reference: superposition, TM-score and GDT, lDDT, and which points correspond."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +44,15 @@ class Matches(NamedTuple):
     """Shape ``(k, 2)``: indices into both sets, sorted by the first."""
     distances: NDArray[np.float64]
     """Shape ``(k,)``, Å."""
+
+
+class Kept(NamedTuple):
+    """Shares of the reference's local distances that a model keeps, from 0 to 1; NaN where there is no distance."""
+
+    total: float
+    """Of all distances."""
+    residues: NDArray[np.float64]
+    """Shape ``(n_residues,)``: of the distances that each residue's atoms have to atoms of other residues."""
 
 
 class Agreement(NamedTuple):
@@ -152,6 +161,56 @@ def match_points(a: ArrayLike, b: ArrayLike, max_distance: float) -> Matches:
         If a coordinate is not finite or beyond 1e9 Å, or the distance is not positive.
     """
     return Matches(*_core.match_points(_points("a", a), _points("b", b), max_distance))
+
+
+def lddt(
+    model: ArrayLike,
+    reference: ArrayLike,
+    partner: ArrayLike,
+    residue: ArrayLike,
+    *,
+    radius: float = 15.0,
+    thresholds: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
+    progress: Callable[[int, int], object] | None = None,
+) -> Kept:
+    """Local distance difference test: distances between atoms that a model keeps, without superposition.
+
+    Parameters
+    ----------
+    model
+        Atoms of the model, shape ``(m, 3)``, Å.
+    reference
+        Atoms of the reference, shape ``(n, 3)``, Å.
+    partner
+        For each reference atom the model atom that it is, shape ``(n,)``; -1 if the model lacks it.
+    residue
+        For each reference atom its residue, counted from 0, shape ``(n,)``. Distances within a residue do not count.
+    radius
+        Distances up to this in the reference count, Å.
+    thresholds
+        Å; a distance that changes by no more than one of them is kept, and the score is the mean over all of them.
+    progress
+        Called now and then with the tasks done and their number.
+
+    Returns
+    -------
+    Kept shares; a distance to an atom that the model lacks is not kept. There is a residue for each number up to the
+    highest. The result is the same for any number of threads.
+
+    Raises
+    ------
+    InputError
+        If a coordinate is not finite or beyond 1e9 Å, lengths differ, a partner or a residue does not exist, or the
+        radius or a threshold is not positive.
+
+    Notes
+    -----
+    Radius and thresholds: Mariani et al. 2013, Bioinformatics 29, 2722. Atoms that are alike by symmetry (the oxygens
+    of a carboxylate) are not swapped. Time grows with the number of atoms times those within the radius.
+    """
+    of = np.asarray(partner, dtype=np.int32), np.asarray(residue, dtype=np.int32)
+    points, limits = (_points("model", model), _points("reference", reference)), [float(limit) for limit in thresholds]
+    return Kept(*_core.lddt(*points, *of, radius, limits, progress))
 
 
 def precision_recall(n_matched: int, n_model: int, n_reference: int) -> Agreement:

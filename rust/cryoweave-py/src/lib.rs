@@ -30,7 +30,7 @@ mod _core {
         volume_threshold,
     };
     #[pymodule_export]
-    use super::metrics::{match_points, superpose, tm_distance_scale, tm_score};
+    use super::metrics::{lddt, match_points, superpose, tm_distance_scale, tm_score};
     #[pymodule_export]
     use super::peaks::{kernel_density, local_maxima, mean_shift, merge_points};
     #[pymodule_export]

@@ -60,6 +60,32 @@ pub fn match_points<'py>(
     Ok((Array2::from(pairs).into_pyarray(py), distances.into_pyarray(py)))
 }
 
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+pub fn lddt<'py>(
+    py: Python<'py>,
+    model: PyReadonlyArray2<'py, f64>,
+    reference: PyReadonlyArray2<'py, f64>,
+    partner: PyReadonlyArray1<'py, i32>,
+    residue: PyReadonlyArray1<'py, i32>,
+    radius: f64,
+    thresholds: Vec<f64>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(f64, Vector<'py>)> {
+    let (model, reference) = (rows("model", &model)?, rows("reference", &reference)?);
+    let (partner, residue) = (column(&partner), column(&residue));
+    let input = metrics::Lddt {
+        model: &model,
+        reference: &reference,
+        partner: &partner,
+        residue: &residue,
+        radius,
+        thresholds: &thresholds,
+    };
+    let found = enter_reporting(py, progress, |control| metrics::lddt(input, control))?;
+    Ok((found.total, found.residues.into_pyarray(py)))
+}
+
 /// d0 of the TM-score.
 #[pyfunction]
 pub fn tm_distance_scale(native_length: usize) -> f64 {

@@ -1,10 +1,12 @@
-//! How well a model agrees with a reference: superposition, TM-score and GDT, and which points correspond.
+//! How well a model agrees with a reference: superposition, TM-score and GDT, lDDT, and which points correspond.
 
 mod correspond;
+mod lddt;
 mod superpose;
 mod tm;
 
 pub use correspond::{Match, match_points};
+pub use lddt::{Kept, Lddt, lddt};
 pub use superpose::{Superposition, superpose};
 pub use tm::{Similarity, tm_distance_scale, tm_score};
 
