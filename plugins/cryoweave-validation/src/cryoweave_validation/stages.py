@@ -1,6 +1,7 @@
 """What the plugin hands over; each topic names its own stages."""
 
 from cryoweave.host import Stage, hookimpl
+from cryoweave_validation.compare_stages import STAGES as COMPARE
 from cryoweave_validation.correlation_stages import STAGES as CORRELATION
 from cryoweave_validation.emringer_stages import STAGES as EMRINGER
 from cryoweave_validation.fsc_stages import STAGES as FSC
@@ -11,6 +12,7 @@ from cryoweave_validation.ramachandran_stages import STAGES as RAMACHANDRAN
 from cryoweave_validation.smoc_stages import STAGES as SMOC
 
 STAGES: list[Stage] = [
+    *COMPARE,
     *CORRELATION,
     *EMRINGER,
     *FSC,
