@@ -73,6 +73,11 @@ def test_mutated_and_unknown_residues_pair_with_nothing(native):
     assert np.all(own_residues(replace(native, residue_name=np.full(195, "UNK")), native) == -1)
 
 
+def test_where_letters_leave_it_open_the_numbers_decide(native):
+    alike = replace(native, residue_name=np.full(195, "ALA"))
+    np.testing.assert_array_equal(own_residues(alike.select(slice(40, 70)), alike), np.arange(40, 70))
+
+
 def test_there_may_be_nothing_to_pair(native):
     nothing = native.select(slice(0, 0))
     assert own_residues(nothing, native).shape == (0,)

@@ -141,8 +141,8 @@ def test_biotite_gives_the_golden_figures(name, kind, shared, goldens, oracles, 
     native = reference_of(shared / "maps" / FILES[name])
     script = request.path.parent / "oracles" / "biotite_lddt.py"
     found = json.loads(output(tmp_path, python, script, *written(tmp_path, made(kind, native), native)))
-    expected = goldens["biotite"][f"{name} {kind}"]
-    assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-4, nan_ok=True)
+    for key, expected in goldens["biotite"][f"{name} {kind}"].items():
+        assert found[key] == pytest.approx(expected, abs=1e-4, nan_ok=True), key
 
 
 @pytest.mark.parametrize(("name", "kind"), CHAIN_PAIRS)

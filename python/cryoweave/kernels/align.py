@@ -94,7 +94,8 @@ def align_sequences(
     """
     one, other = _codes(a), _codes(b)
     if identity:
-        scores = np.where((one[:, None] == other) & (one[:, None] != ord("X")), 4.0, -1.0).astype(np.float32)
+        equal = (one[:, None] == other) & (one[:, None] != ord("X"))
+        scores = np.where(equal, np.float32(4.0), np.float32(-1.0))
     else:
         scores = _blosum62()[one][:, other]
     return align_matrix(scores, gap_open, gap_extend, mode).pairs

@@ -84,15 +84,22 @@ def _align(mine: Chain, theirs: Chain) -> NDArray[np.intp]:
     empty = np.zeros((0, 2), dtype=np.intp)
     if not mine.letters.strip("X") or not theirs.letters.strip("X"):
         return empty
-    aligned = _same_letters(mine, theirs, align_sequences(mine.letters, theirs.letters, identity=True))
-    if len(aligned):
-        shifts = mine.numbers[aligned[:, 0]] - theirs.numbers[aligned[:, 1]]
-        found, votes = np.unique(shifts, return_counts=True)
-        shift = found[votes.argmax()]
-        _, a, b = np.intersect1d(mine.numbers - shift, theirs.numbers, return_indices=True)
-        shifted = _same_letters(mine, theirs, np.column_stack((a, b)))
-        aligned = shifted if len(shifted) >= len(aligned) else aligned
+    most = min(len(letters) - letters.count("X") for letters in (mine.letters, theirs.letters))
+    aligned = _shifted(mine, theirs, np.int32(0))
+    if len(aligned) < most:  # else no alignment could explain more
+        aligned = _same_letters(mine, theirs, align_sequences(mine.letters, theirs.letters, identity=True))
+        if len(aligned):
+            shifts = mine.numbers[aligned[:, 0]] - theirs.numbers[aligned[:, 1]]
+            found, votes = np.unique(shifts, return_counts=True)
+            shifted = _shifted(mine, theirs, found[votes.argmax()])
+            aligned = shifted if len(shifted) >= len(aligned) else aligned
     return empty if 2 * len(aligned) < min(len(mine.letters), len(theirs.letters)) else aligned
+
+
+def _shifted(mine: Chain, theirs: Chain, shift: np.int32) -> NDArray[np.intp]:
+    """Residues whose numbers differ by so much and whose letters agree."""
+    _, a, b = np.intersect1d(mine.numbers - shift, theirs.numbers, return_indices=True)
+    return _same_letters(mine, theirs, np.column_stack((a, b)))
 
 
 def _rows(mine: Chain, theirs: Chain, places: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -7,6 +7,7 @@ from cryoweave.data import Metric, Model, ScoreTable
 from cryoweave.data.residues import letter_of
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
+from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.metrics import match_points, precision_recall, superpose, tm_score
 from cryoweave.kernels.pairing import CLOSE, own_residues
 
@@ -69,7 +70,7 @@ def found_figures(
         letter_of(a) == letter_of(b) != "X"
         for a, b in zip(ours.residue_name[pairs[:, 0]], native.residue_name[pairs[:, 1]], strict=True)
     )
-    gaps = np.array([np.linalg.norm(ours.xyz - atom, axis=1).min() for atom in native.xyz])
+    gaps = nearest(ours.xyz, native.xyz)[1]
     return {
         "recall": agreement.recall,
         "precision": agreement.precision,

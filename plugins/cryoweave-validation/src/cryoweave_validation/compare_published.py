@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from cryoweave.data import Metric, Model, ScoreTable
 from cryoweave.data.residues import AMINO_ACIDS, NUCLEOTIDES
 from cryoweave.host import Context, NoParams
+from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.metrics import lddt, match_points, superpose
 from cryoweave_validation.compare import Rows, residue_atoms, same_atoms, traces
 
@@ -116,8 +116,8 @@ def drawn_pairs(ours: NDArray[np.float64], native: NDArray[np.float64], rng: np.
     """
     if not len(ours) or not len(native):
         return np.zeros((0, 2), np.intp)
-    distances, near = cKDTree(ours).query(native, k=np.arange(1, 11), distance_upper_bound=CLOSE)
-    choices = np.where(np.isfinite(distances), near, -1).tolist()
+    near, distances = nearest(ours, native, min(10, len(ours)))
+    choices = np.where(distances < CLOSE, near, -1).tolist()
     got: list[set[int]] = [set() for _ in choices]
     for _ in range(3):
         served = {-1}
@@ -202,14 +202,14 @@ def close_pairs(ours: NDArray[np.float64], native: NDArray[np.float64]) -> tuple
     -------
     Rows of both, shape ``(k, 2)``, and distances up to 3 Å.
     """
-    distances, near = cKDTree(native).query(ours, k=[1, 2])
+    near, distances = nearest(native, ours, min(2, len(native)))
     taken: set[int] = set()
     pairs, gaps = [], []
-    for i, (gap, choice) in enumerate(zip(np.asarray(distances).tolist(), np.asarray(near).tolist(), strict=True)):
-        place = int(choice[0] in taken)
-        if gap[place] <= CLOSE and choice[place] not in taken:
-            taken.add(choice[place])
-            pairs.append((i, choice[place]))
+    for i, (choices, gap) in enumerate(zip(near.tolist(), distances.tolist(), strict=True)):
+        place = int(choices[0] in taken and len(choices) > 1)
+        if gap[place] <= CLOSE and choices[place] not in taken:
+            taken.add(choices[place])
+            pairs.append((i, choices[place]))
             gaps.append(gap[place])
     return np.array(pairs, dtype=np.intp).reshape(-1, 2), np.array(gaps)
 
