@@ -7,16 +7,21 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cryoweave.data import DensityMap, Frame, Metric, Model, ScoreTable
+from cryoweave.data import Curve, DensityMap, Frame, Metric, Model, ScoreTable
 from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.scores import write_scores
+from cryoweave.pipeline.inputs import load_inputs
+from cryoweave.pipeline.validated import Judged, write_validation
+from cryoweave.pipeline.validation import Validation
+from cryoweave.testing import ideal_model, simulated_map
 
 RESIDUES = 40
 EVIL = "</script><script>document.body.dataset.evil=1</script><img/src=x/onerror=document.body.dataset.evil=1>"
@@ -283,3 +288,58 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+def judged_scores(model: Model) -> ScoreTable:
+    """Made-up scores of each kind that validators give: by residue, of the whole, curves."""
+    trace = model.trace_atoms()
+    n = len(trace)
+    q = np.linspace(0.7, 0.6, n)
+    q[10:16] = 0.1
+    columns = {
+        "q_0.6": q,
+        "phi": np.linspace(-170, 170, n),
+        "psi": np.linspace(170, -170, n),
+        "rama_outcome": np.where(np.arange(n) == 12, 0.0, 2.0),
+    }
+    x = np.linspace(0, 0.4, 30)
+    curves = {
+        "fsc_model": Curve(x, 1 - x / 0.4, "spatial frequency (1/Å)", "Fourier shell correlation", "of map and model"),
+        "inclusion": Curve(np.linspace(-1, 2, 30), np.linspace(1, 0, 30), "contour (map)", "share", "atoms inside"),
+    }
+    metrics = {
+        "q_0.6": Metric("made-up score", "", True),
+        "phi": Metric("φ", "°"),
+        "psi": Metric("ψ", "°"),
+        "rama_outcome": Metric("0 outlier, 1 allowed, 2 favoured", "", True),
+        "fsc_average": Metric("mean of the curve", "", True),
+    }
+    identity = (trace.chain, trace.residue_number, trace.insertion_code, trace.residue_name)
+    return ScoreTable(*identity, columns, {"fsc_average": 0.5}, metrics, curves)
+
+
+def make_validation(folder: Path) -> Path:
+    """Write what ``validate -o`` writes, for an ideal helix whose residue 21 is 20A."""
+    folder.mkdir()
+    model = ideal_model("H" * 30)
+    inserted = model.residue_number == 21
+    model = replace(
+        model,
+        residue_number=np.where(inserted, 20, model.residue_number).astype(np.int32),
+        insertion_code=np.where(inserted, "A", ""),
+    )
+    write_model(folder / "in.cif", model)
+    write_map(folder / "in.mrc", simulated_map(model))
+    scored = judged_scores(model)
+    entry = step("quality.all", "quality.all", inputs={"density": "input.density"}, kind="validate")
+    entry |= {"scores": [*scored.metrics, *scored.curves], "params": {"sigma": 0.6}}
+    result = Validation(["quality.all"], {"compare.all": "needs reference"}, {}, [entry], scored)
+    judged = Judged("in.cif", model, folder / "in.cif", result, ["in.cif holds 3 models: the first is judged"])
+    write_validation(folder / "out", judged, load_inputs({"density": folder / "in.mrc"}), contour=1.0)
+    return folder / "out"
+
+
+@pytest.fixture
+def validation_folder(tmp_path: Path) -> Path:
+    """A validation of a model with all kinds of scores."""
+    return make_validation(tmp_path / "validation")

@@ -76,7 +76,7 @@ def test_a_click_in_a_plot_goes_to_the_residue(browser, run_folder):
           svg.dispatchEvent(new MouseEvent("click", at));
         })()"""
     )
-    assert browser.evaluate("document.querySelector('.readout').textContent") == "A 5 ALA · confidence 0.1 · distance 0"
+    browser.wait_for("document.querySelector('.readout').textContent === 'A 5 ALA · confidence 0.1 · distance 0'", 10)
     browser.wait_for(f"cryoweaveViewer.plugin.canvas3d.camera.state.target.join() !== '{before}'", 20)
     assert browser.trouble() == []
 
@@ -86,4 +86,53 @@ def test_hostile_names_do_nothing(browser, hostile_folder):
     assert browser.evaluate("document.body.dataset.evil") is None
     assert browser.evaluate("document.querySelectorAll('img').length") == 2
     assert browser.evaluate("document.querySelector('h1').textContent").startswith("</script>")
+    assert browser.trouble() == []
+
+
+def test_a_validation_is_drawn_and_every_plot_leads_into_it(browser, validation_folder):
+    browser.open(validation_folder / "report.html")
+    visible = "[...document.querySelectorAll('.plot > svg')].every(e => e.getBoundingClientRect().height > 100)"
+    assert browser.evaluate(visible), "plots need no script"
+    assert browser.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 400)")
+    browser.evaluate(START)
+    browser.wait_for(ENDED)
+    assert browser.evaluate("document.body.dataset.viewer") == "ready", browser.evaluate(
+        "document.getElementById('viewer-status').textContent"
+    )
+    everything = picture(browser)
+    assert len(np.unique(everything.reshape(-1, 3), axis=0)) > 1000
+    assert reddish(everything) > 100, "the bad stretch is red"
+    target = "cryoweaveViewer.plugin.canvas3d.camera.state.target.join()"
+    for place in ("circle.outlier", "button.go"):
+        before = browser.evaluate(target)
+        click = "dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+        browser.evaluate(f"document.querySelector('{place}').{click}")
+        browser.wait_for(f"{target} !== '{before}'", 20)
+    assert browser.requests() == [browser.evaluate("location.href")]
+    assert browser.trouble() == []
+
+
+def test_a_residue_with_an_insertion_code_is_told_and_shown(browser, validation_folder):
+    browser.open(validation_folder / "report.html")
+    browser.evaluate(START)
+    browser.wait_for(ENDED)
+    browser.evaluate(
+        """(() => {
+          const svg = document.querySelector("svg.strip"), box = svg.getBoundingClientRect();
+          const at = { clientX: box.left + box.width * (60 + 20.5 * svg.dataset.slot) / 1000, clientY: box.top + 20 };
+          svg.dispatchEvent(new MouseEvent("pointermove", at));
+          svg.dispatchEvent(new MouseEvent("click", at));
+        })()"""
+    )
+    browser.wait_for("document.querySelector('.readout').textContent.startsWith('A 20A ')", 10)
+    selected = """(() => {
+      const { plugin } = cryoweaveViewer, { StructureElement, StructureProperties } = molstar.lib.structure;
+      const found = new Set();
+      for (const { selection } of plugin.managers.structure.selection.entries.values()) {
+        StructureElement.Loci.forEachLocation(selection, (at) => found.add(
+          StructureProperties.residue.auth_seq_id(at) + StructureProperties.residue.pdbx_PDB_ins_code(at)));
+      }
+      return [...found].join();
+    })()"""
+    browser.wait_for(f"{selected} === '20A'", 10)
     assert browser.trouble() == []

@@ -85,7 +85,7 @@ def test_the_archive_holds_a_snapshot_per_score_with_author_numbers():
         index, rows = json.loads(opened.read("index.mvsj")), json.loads(opened.read("scores.json"))
         assert opened.read("model.cif").startswith(b"data_model")
     assert [s["metadata"]["key"] for s in index["snapshots"]] == ["c0", "c1"]
-    assert rows[0] == {"auth_asym_id": "A", "auth_seq_id": -2, "c0": 0.0, "c1": 0.0}
+    assert rows[0] == {"auth_asym_id": "A", "auth_seq_id": -2, "n": "ALA", "p": 0, "c0": 0.0, "c1": 0.0}
     assert "c0" not in rows[-1]
     assert '"schema": "auth_residue"' in json.dumps(index)
     assert "a (b): {}" in json.dumps(index)

@@ -1,17 +1,21 @@
 """The report's text and numbers, without a browser."""
 
 import hashlib
+import json
 import re
+import zipfile
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from cryoweave.data import DensityMap, Frame
+from cryoweave.data import DensityMap, Frame, Metric, Model, ScoreTable
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Kind, Params, Stage, param
 from cryoweave.io import store
-from cryoweave.report import facts, page, scene, write_report
+from cryoweave.io.scores import read_scores
+from cryoweave.report import comparison, facts, page, read_run, scene, write_report
+from cryoweave.report.folder import RunFolder
 from cryoweave.testing import make_registry
 
 
@@ -216,3 +220,118 @@ def test_a_run_that_fails_leaves_a_report(run_folder, tmp_path):
         run(chain, map=run_folder / "in.mrc", output=tmp_path / "out", settings={"maxima.threshold": 99})
     text = str(Text((tmp_path / "out" / page.FILE).read_text()))
     assert "Failed in step maxima" in text
+
+
+def test_it_says_what_was_judged_by_what(validation_folder):
+    html = (validation_folder / "report.html").read_text()
+    text = str(Text(html))
+    for wanted in (
+        "cryoweave validation in.cif against in.mrc", "in.cif holds 3 models: the first is judged",
+        "quality.all fsc_average ▲ 0.500 mean of the curve", "q_0.6", "compare.all left out: needs reference",
+        "surface first drawn at 1 (as given)", "fsc_model : of map and model",
+        "30 residues with φ and ψ", "Outliers: A 13", "coloured by q_0.6",
+        "sigma 0.600", "Of the model it shows all atoms but hydrogens and water",
+    ):  # fmt: skip
+        assert wanted in text, wanted
+    assert "run.toml" not in text
+    assert "confidence" not in text
+    assert len(html) < 3_000_000
+
+
+def test_the_worst_region_is_told_in_words(validation_folder):
+    text = str(Text((validation_folder / "report.html").read_text()))
+    found = re.search(r"Residues (\d+)–(\d+) of chain A : q_0\.6 (0\.\d+) \(median 0\.6\d+\)", text)
+    assert found, text[text.index("Worst regions") :][:300]
+    assert 9 <= int(found[1]) <= 13
+    assert 14 <= int(found[2]) <= 18
+
+
+def test_it_can_be_written_again_from_its_folder(validation_folder):
+    before = (validation_folder / "report.html").read_bytes()
+    assert write_report(validation_folder).read_bytes() == before
+
+
+def test_the_view_is_a_file_of_its_own(validation_folder):
+    with zipfile.ZipFile(validation_folder / "view.mvsx") as packed:
+        assert sorted(packed.namelist()) == ["index.mvsj", "map.mrc", "model.cif", "scores.json"]
+        index = json.loads(packed.read("index.mvsj"))
+        rows = json.loads(packed.read("scores.json"))
+    assert len(index["snapshots"]) == 2  # q_0.6 and rama_outcome: angles have their own plot
+    inserted = [row for row in rows if "pdbx_PDB_ins_code" in row]
+    assert inserted[0] | {"c0": 0, "c1": 0} == {
+        "auth_asym_id": "A", "auth_seq_id": 20, "pdbx_PDB_ins_code": "A", "n": "ALA", "p": 20, "c0": 0, "c1": 0,
+    }  # fmt: skip
+
+
+def test_scores_json_tells_stage_and_parameters(validation_folder):
+    stages = json.loads((validation_folder / "scores.json").read_text())["stages"]
+    assert stages["quality.all"]["params"] == {"sigma": 0.6}
+    assert "q_0.6" in stages["quality.all"]["scores"]
+    assert read_scores(validation_folder).curves["inclusion"].x_label == "contour (map)"
+
+
+def large_run(tmp_path, n):
+    """A model whose coordinates and scores pack badly, in noise."""
+    rng = np.random.default_rng(0)
+    names, numbers = np.resize(["LEU", "GLY", "SER"], n), np.arange(n, dtype=np.int32) % 500 + 1
+    chain = np.array([f"C{i // 500}" for i in range(n)])
+    model = Model.from_trace(rng.uniform(5, 155, (n, 3)), names, chain, numbers, rng.uniform(0, 90, n))
+    columns = {f"score_{i}": rng.normal(0.5, 0.2, n) for i in range(20)}
+    columns |= {"phi": rng.uniform(-180, 180, n), "psi": rng.uniform(-180, 180, n), "rama_outcome": np.full(n, 2.0)}
+    metrics = {name: Metric(f"what {name} is", "°" if len(name) == 3 else "", None if len(name) == 3 else True)
+               for name in columns}  # fmt: skip
+    noise = rng.normal(0, 1, (160, 160, 160)).astype(np.float32)
+    return RunFolder(
+        tmp_path,
+        {"recipe": "validate", "state": "done"},
+        [],
+        model=model,
+        scores=ScoreTable(chain, numbers, np.full(n, ""), names, columns, {}, metrics),
+        density=DensityMap(noise, Frame(noise.shape)),
+        deviation=1.0,
+        contour=2.0,
+    )
+
+
+def test_a_large_model_stays_below_three_megabytes(tmp_path):
+    html = page.render(large_run(tmp_path, 10_000))
+    assert len(html.encode()) < 3_000_000
+    text = str(Text(html))
+    assert "Of the model it shows one atom a residue" in text
+    assert "This page has room for 5 of the 22 scores by residue" in text
+
+
+def test_several_models_side_by_side(validation_folder, tmp_path):
+    scores = read_scores(validation_folder)
+    better = ScoreTable(
+        scores.chain, scores.residue_number, scores.insertion_code, scores.residue_name,
+        scores.residues, {"fsc_average": 0.75}, scores.metrics, scores.curves,
+    )  # fmt: skip
+    evil = "<b>&.cif"
+    told = {"one.cif": scores, evil: better, "none.cif": None}
+    rows = [comparison.Row(name, f"{name}/report.html", found) for name, found in told.items()]
+    html = comparison.write(tmp_path / "comparison.html", rows).read_text()
+    seen = Text(html)
+    text = str(seen)
+    assert "fsc_average ▲ 0.500 0.750 ★ – mean of the curve" in text
+    assert "q_0.6 ▲" in text
+    assert f"{evil}: fsc_model" in text
+    assert "<b>" not in html
+    links = [a["href"] for tag, a in seen.tags if tag == "a"]
+    assert links[:3] == ["one.cif/report.html", "%3Cb%3E%26.cif/report.html", "none.cif/report.html"]
+    assert [tag for tag, _ in seen.tags if tag == "script"] == []
+
+
+def test_a_model_without_residues_or_scores_has_a_page(tmp_path):
+    zinc = Model(
+        np.zeros((1, 3)), np.array(["Zn"]), np.array(["ZN"]), np.array(["ZN"]), np.array(["A"]), np.array([1]),
+        np.array([""]), np.array([""]), np.ones(1), np.ones(1), np.array([True]),
+    )  # fmt: skip
+    html = page.render(RunFolder(tmp_path, {"recipe": "validate", "state": "done"}, [], model=zinc))
+    assert "Scores by residue" not in html
+    assert "Model in the map" in html
+
+
+def test_inputs_that_were_read_already_are_not_read_again(validation_folder):
+    density = DensityMap(np.ones((3, 3, 3), np.float32), Frame((3, 3, 3)))
+    assert read_run(validation_folder, {"density": density}).density is density

@@ -3,7 +3,7 @@
 import bz2
 import gzip
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,8 @@ def read_map(
     return DensityMap(values, info.frame)
 
 
-def write_map(path: str | Path, density: DensityMap) -> None:
-    """Write a density map as MRC mode 2; gzip or bzip2 if the name ends in ``.gz`` or ``.bz2``.
+def write_map(path: str | Path, density: DensityMap, *, mode: Literal[0, 2] = 2) -> None:
+    """Write a density map as MRC; gzip or bzip2 if the name ends in ``.gz`` or ``.bz2``.
 
     The ORIGIN words hold the origin. NSTART holds it too where it is a whole number of voxels, for the readers that
     know NSTART only (gemmi, CCP4); those that know both use one of them.
@@ -96,15 +96,19 @@ def write_map(path: str | Path, density: DensityMap) -> None:
         Where to write; the file appears whole or not at all.
     density
         The map.
+    mode
+        2: 32-bit floating numbers. 0: 8-bit whole numbers, for maps that hold only such.
 
     Raises
     ------
     InputError
-        If the folder cannot be written.
+        If the folder cannot be written, or the map's values do not fit into the mode.
     """
     path = Path(path)
-    header = _header_of(density)
-    values = np.ascontiguousarray(density.values, dtype="<f4")
+    header = _header_of(density, mode)
+    values = np.ascontiguousarray(density.values.astype("i1" if mode == 0 else "<f4"))
+    if mode == 0 and not np.array_equal(values, density.values):
+        raise InputError(f"{path}: mode 0 holds whole numbers from -128 to 127 only", "write mode 2")
     with atomic_file(path) as temporary, temporary.open("wb") as raw, _packed(raw, path.suffix) as stream:
         stream.write(header)
         stream.write(values.data.cast("B"))
@@ -116,11 +120,11 @@ def _packed(raw: IO[bytes], suffix: str) -> BinaryIO:
     return cast(BinaryIO, bz2.open(raw, "wb")) if suffix == ".bz2" else cast(BinaryIO, raw)
 
 
-def _header_of(density: DensityMap) -> bytes:
+def _header_of(density: DensityMap, mode: int) -> bytes:
     frame = density.frame
     words = np.zeros((), header_dtype())
     words["shape"] = words["sampling"] = frame.shape_zyx[::-1]
-    words["mode"] = 2
+    words["mode"] = mode
     words["start"] = _whole_voxels(frame)
     words["cell"], words["angles"], words["axes"] = frame.extent_xyz, 90.0, (1, 2, 3)
     values = density.values

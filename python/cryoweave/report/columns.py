@@ -23,7 +23,7 @@ CONFIDENCE = Metric(
 )
 
 B_FACTOR = Metric("the model's B column: B factors in Å², or what the program that built it wrote there")
-MOST_VALUES = 60_000
+MOST_VALUES = 50_000
 """Residues × scores that a page carries: with the viewer it then stays below 3 MB."""
 PLACE_OF_A_GAP = 30
 """Places that a longer gap in the numbers takes."""

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -14,7 +13,7 @@ import numpy as np
 from cryoweave.data import DensityMap, Model
 from cryoweave.io.atomic import atomic_file
 from cryoweave.report import curves, facts, pictures, regions, scene, strips, torsions
-from cryoweave.report.columns import Column, carried, columns_of, places_of
+from cryoweave.report.columns import Column, carried, columns_of
 from cryoweave.report.folder import RunFolder, read_run
 
 if TYPE_CHECKING:
@@ -87,10 +86,15 @@ class Subject:
         trace = run.model.trace_atoms() if run.model is not None else _no_trace()
         columns = columns_of(trace, run.scores, confident=run.builds)
         shown = carried(columns, len(trace))
-        part = scene.cropped(run.density, run.model) if run.density is not None else None
-        small = scene.reduced(part, run.mean, run.deviation, run.contour) if part is not None else None
-        there = run.model is not None or part is not None
-        packed = scene.archive(small, run.model, shown, run.reference) if there else b""
+        if run.density is None:
+            packed = scene.archive(None, run.model, shown, run.reference) if run.model is not None else b""
+            return cls(trace, columns, shown, None, None, packed)
+        for longest in (scene.LONGEST_SIDE, 3 * scene.LONGEST_SIDE // 4, scene.LONGEST_SIDE // 2):
+            part = scene.cropped(run.density, run.model, longest)
+            small = scene.reduced(part, run.mean, run.deviation, run.contour)
+            packed = scene.archive(small, run.model, shown, run.reference)
+            if len(packed) <= scene.MOST_BYTES:
+                break
         return cls(trace, columns, shown, part, small, packed)
 
 
@@ -198,19 +202,9 @@ def _averaged(run: RunFolder, small: scene.SmallMap | None) -> str:
 
 
 def _data(it: Subject, view: dict[str, Any] | None) -> dict[str, Any]:
-    """What the page's script knows: by chain each residue's place, number, insertion code, name and scores."""
-    trace = it.trace
-    chains: dict[str, list[list[Any]]] = {}
-    for chain in dict.fromkeys(trace.chain.tolist()):
-        rows = np.flatnonzero(trace.chain == chain)
-        chains[chain] = [
-            [place, int(trace.residue_number[i]), str(trace.insertion_code[i]), str(trace.residue_name[i]),
-             *(float(f"{v:.4g}") if math.isfinite(v := float(c.values[i])) else None for c in it.shown)]
-            for i, place in zip(rows.tolist(), places_of(trace, rows).tolist(), strict=True)
-        ]  # fmt: skip
+    """What the page's script knows; the scores by residue it reads from the view."""
     return {
         "columns": [column.name for column in it.shown],
-        "chains": chains,
         "view": view["look"] if view else None,
         "map": {"floor": it.small.floor, "step": it.small.step} if it.small else None,
     }

@@ -7,7 +7,7 @@ import json
 import math
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from cryoweave.data import DensityMap, Frame, Model
 from cryoweave.data.residues import MODIFIED_AMINO_ACIDS
 from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
-from cryoweave.report.columns import NO_VALUE, Column, residue_keys
+from cryoweave.report.columns import NO_VALUE, Column, places_of, residue_keys
 
 LONGEST_SIDE = 128
-"""Voxels along the longest side of the map that the report carries."""
+"""Voxels along the longest side of the map that the report carries, unless `MOST_BYTES` wants fewer."""
+MOST_BYTES = 560_000
+"""Of the packed view: the page, which holds the viewer too, then stays below 3 MB."""
 MARGIN = 5.0
 """Å of density around the model."""
 MAP_COLOR = "#8fa6c2"
@@ -60,10 +62,10 @@ class SmallMap:
     highest: float
 
 
-def cropped(density: DensityMap, model: Model | None) -> DensityMap:
-    """The part of the map within `MARGIN` of the model (all if there is none), at most `LONGEST_SIDE` voxels a side.
+def cropped(density: DensityMap, model: Model | None, longest: int = 0) -> DensityMap:
+    """The part of the map within `MARGIN` of the model (all if there is none).
 
-    A map that is larger is averaged over blocks of voxels.
+    It has at most ``longest`` voxels a side, `LONGEST_SIDE` if that is 0: a larger one is averaged over blocks.
     """
     frame, values = density.frame, density.values
     if model is not None and len(model):
@@ -72,7 +74,7 @@ def cropped(density: DensityMap, model: Model | None) -> DensityMap:
         last = np.clip(np.ceil(corners[1]).astype(int) + 1, first + 1, values.shape)
         values = values[first[0] : last[0], first[1] : last[1], first[2] : last[2]]
         frame = frame.crop((first[0], first[1], first[2]), (values.shape[0], values.shape[1], values.shape[2]))
-    return thinned(DensityMap(values, frame), math.ceil(max(values.shape) / LONGEST_SIDE))
+    return thinned(DensityMap(values, frame), math.ceil(max(values.shape) / (longest or LONGEST_SIDE)))
 
 
 def thinned(density: DensityMap, factor: int) -> DensityMap:
@@ -112,12 +114,15 @@ def reduced(part: DensityMap, mean: float, deviation: float, contour: float) -> 
 
 def carried(model: Model) -> Model:
     """The atoms that the view shows: no hydrogens, no water, the first location each; of large models a part."""
-    kept = ~np.isin(model.element, ["H", "D"]) & ~np.isin(model.residue_name, _WATER)
-    model = model.select(kept & _first_locations(model))
-    residues = len(trace := model.trace_atoms())
-    if residues <= ALL_ATOMS:
-        return model
-    return model.select(model.hetero | np.isin(model.atom_name, _MAIN_CHAIN)) if residues <= BACKBONE else trace
+    kept = ~np.isin(model.element, ["H", "D"]) & ~np.isin(model.residue_name, _WATER) & _first_locations(model)
+    model = model.select(kept if kept.any() else slice(None))
+    trace = model.trace_atoms()
+    decimals = 2 if len(trace) <= BACKBONE else 1
+    if len(trace) > BACKBONE:
+        model = trace
+    elif len(trace) > ALL_ATOMS:
+        model = model.select(model.hetero | np.isin(model.atom_name, _MAIN_CHAIN))
+    return replace(model, xyz=np.round(model.xyz, decimals), b_factor=np.zeros(len(model), np.float32))
 
 
 def part_shown(residues: int) -> str:
@@ -188,7 +193,7 @@ def archive(small: SmallMap | None, model: Model | None, columns: list[Column], 
                 write_model(Path(folder) / name, atoms)
                 _add(packed, name, (Path(folder) / name).read_bytes())
         if small is not None:
-            write_map(Path(folder) / "map.mrc", small.levels)
+            write_map(Path(folder) / "map.mrc", small.levels, mode=0)
             _add(packed, "map.mrc", (Path(folder) / "map.mrc").read_bytes())
     return buffer.getvalue()
 
@@ -199,11 +204,17 @@ def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def _rows(trace: Model, columns: list[Column]) -> list[dict[str, Any]]:
+    """Scores by residue, for the viewer and for the page's own script, which also reads name and place (n, p)."""
+    places = np.zeros(len(trace), dtype=np.intp)
+    for chain in dict.fromkeys(trace.chain.tolist()):
+        own = np.flatnonzero(trace.chain == chain)
+        places[own] = places_of(trace, own)
     rows = []
     for i, (chain, number, code) in enumerate(residue_keys(trace)):
         row: dict[str, Any] = {"auth_asym_id": chain, "auth_seq_id": number}
         if code:
             row["pdbx_PDB_ins_code"] = code
+        row |= {"n": str(trace.residue_name[i]), "p": int(places[i])}
         row |= {f"c{j}": float(f"{v:.3g}") for j, c in enumerate(columns) if math.isfinite(v := float(c.values[i]))}
         rows.append(row)
     return rows

@@ -1,7 +1,6 @@
 """Scores along each chain: a strip of bars a score (SVG), or a heat map a chain where bars would be too many (PNG)."""
 
 import base64
-import io
 import math
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import Model
 from cryoweave.report.columns import Column, label_of, places_of
+from cryoweave.report.pictures import packed
 
 LEFT, WIDTH, TOP, HEIGHT = 60.0, 930.0, 8.0, 56.0
 """Where the bars stand in a strip of 1000 × 84 units."""
@@ -104,7 +104,7 @@ def _chain_plot(chain: str, trace: Model, columns: list[Column], bars: bool) -> 
         slot,
         _chain_ticks(trace, rows, x),
         [_strip(column, column.values[rows], x, slot) for column in columns] if bars else [],
-        "" if bars else _heat_map([column.scale.rgb(column.values[rows]) for column in columns], places),
+        "" if bars else _heat_map(columns, rows, places),
     )
 
 
@@ -146,12 +146,10 @@ def _off_zero(height: float, zero: float) -> float:
     return height if abs(height - zero) >= 1 else zero - 1
 
 
-def _heat_map(colors: list[NDArray[np.float64]], places: NDArray[np.intp]) -> str:
-    from matplotlib.image import imsave
-
-    pixels = np.ones((len(colors), int(places[-1]) + 1, 3))
-    for row, found in enumerate(colors):
-        pixels[row, places] = found
-    buffer = io.BytesIO()
-    imsave(buffer, np.rint(pixels * 255).astype(np.uint8), format="png")
-    return base64.b64encode(buffer.getvalue()).decode()
+def _heat_map(columns: list[Column], rows: NDArray[np.intp], places: NDArray[np.intp]) -> str:
+    pixels = np.full((len(columns), int(places[-1]) + 1, 3), 255, dtype=np.uint8)
+    for line, column in enumerate(columns):
+        pixels[line, places] = np.rint(column.scale.rgb(np.full(1, np.nan)) * 255)
+        for color, found in column.scale.bins(column.values[rows]):
+            pixels[line, places[found]] = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    return base64.b64encode(packed(pixels)).decode()

@@ -11,6 +11,8 @@ from cryoweave.report.columns import label_of
 SIDE, LEFT, TOP = 360.0, 40.0, 10.0
 """The square in which the points stand, in a plot of 410 × 420 units."""
 MOST_MARKED = 200
+MANY = 3000
+"""With more residues, dots stand at whole units, and those at one place are one."""
 OUTLIER, ALLOWED = 0, 1
 """Values of the column ``rama_outcome``; what is more is favoured."""
 
@@ -64,8 +66,9 @@ def ramachandran(scores: ScoreTable | None) -> Ramachandran | None:
     known = "rama_outcome" in columns
     outcome = columns["rama_outcome"][there] if known else np.full(len(there), np.nan)
     out = outcome == OUTLIER
-    dots = [f"M{a:.1f} {b:.1f}h0" for a, b in zip(x, y, strict=True)]
-    favoured, allowed = ("".join(dots[i] for i in np.flatnonzero(chosen)) for chosen in
+    digits = 1 if len(there) <= MANY else 0
+    dots = [f"M{a:.{digits}f} {b:.{digits}f}h0" for a, b in zip(x, y, strict=True)]
+    favoured, allowed = ("".join(dict.fromkeys(dots[i] for i in np.flatnonzero(chosen))) for chosen in
                          (~out & (outcome != ALLOWED), outcome == ALLOWED))  # fmt: skip
     marks = [_mark(scores, int(there[i]), float(x[i]), float(y[i])) for i in np.flatnonzero(out)[:MOST_MARKED]]
     return Ramachandran(favoured, allowed, marks, len(there), int(out.sum()), known)

@@ -120,34 +120,58 @@
     }
   }
 
+  /* a file of the view, which is a zip */
+  async function packed(name) {
+    const bytes = bytesOf("scene"), zip = new DataView(bytes.buffer), text = new TextDecoder();
+    let end = bytes.length - 22;
+    while (end > 0 && zip.getUint32(end, true) !== 0x06054b50) end -= 1;
+    let entry = zip.getUint32(end + 16, true);
+    for (let i = zip.getUint16(end + 10, true); i > 0; i -= 1) {
+      const length = zip.getUint16(entry + 28, true);
+      if (text.decode(bytes.subarray(entry + 46, entry + 46 + length)) === name) {
+        const start = zip.getUint32(entry + 42, true);
+        const data = start + 30 + zip.getUint16(start + 26, true) + zip.getUint16(start + 28, true);
+        const content = bytes.subarray(data, data + zip.getUint32(entry + 20, true));
+        const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+        return new Response(stream).text();
+      }
+      entry += 46 + length + zip.getUint16(entry + 30, true) + zip.getUint16(entry + 32, true);
+    }
+    return "[]";
+  }
+
+  /* residues by chain and place along it; read when first needed */
+  function residues() {
+    state.residues ??= packed("scores.json").then((text) => {
+      const chains = new Map();
+      for (const row of JSON.parse(text)) {
+        if (!chains.has(row.auth_asym_id)) chains.set(row.auth_asym_id, new Map());
+        chains.get(row.auth_asym_id).set(row.p, row);
+      }
+      return chains;
+    });
+    return state.residues;
+  }
+
   /* plots: which residue lies under the pointer */
-  function residueAt(event) {
-    const svg = event.currentTarget;
+  async function residueAt(svg, event) {
     const box = svg.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * 1000;
-    const plot = svg.dataset;
-    const place = Math.floor((x - Number(plot.left)) / Number(plot.slot));
-    return { chain: plot.chain, row: places(plot.chain).get(place) };
+    const { chain, left, slot } = svg.dataset;
+    const place = Math.floor((x - Number(left)) / Number(slot));
+    return (await residues()).get(chain)?.get(place);
   }
 
-  /* rows of a chain by their place along it */
-  function places(chain) {
-    state.places ??= new Map();
-    if (!state.places.has(chain)) {
-      state.places.set(chain, new Map((report.chains[chain] ?? []).map((row) => [row[0], row])));
-    }
-    return state.places.get(chain);
-  }
-
-  function readout(event) {
-    const { chain, row } = residueAt(event);
-    const line = event.currentTarget.closest(".chain").querySelector(".readout");
+  async function readout(event) {
+    const svg = event.currentTarget;
+    const row = await residueAt(svg, event);
+    const line = svg.closest(".chain").querySelector(".readout");
     if (!row) {
-      line.textContent = `chain ${chain}: not in the model`;
+      line.textContent = `chain ${svg.dataset.chain}: not in the model`;
       return;
     }
-    const scores = report.columns.map((name, i) => `${name} ${row[i + 4] ?? "–"}`);
-    line.textContent = [`${chain} ${row[1]}${row[2]} ${row[3]}`, ...scores].join(" · ");
+    const scores = report.columns.map((name, i) => `${name} ${row[`c${i}`] ?? "–"}`);
+    line.textContent = [`${row.auth_asym_id} ${row.auth_seq_id}${row.pdbx_PDB_ins_code ?? ""} ${row.n}`, ...scores].join(" · ");
   }
 
   async function focus(elements) {
@@ -166,9 +190,9 @@
 
   for (const svg of document.querySelectorAll("svg.strip")) {
     svg.addEventListener("pointermove", readout);
-    svg.addEventListener("click", (event) => {
-      const { chain, row } = residueAt(event);
-      if (row) focus(residue(chain, row[1], row[2]));
+    svg.addEventListener("click", async (event) => {
+      const row = await residueAt(event.currentTarget, event);
+      if (row) focus(residue(row.auth_asym_id, row.auth_seq_id, row.pdbx_PDB_ins_code));
     });
   }
   for (const mark of document.querySelectorAll("circle.outlier")) {
