@@ -36,31 +36,31 @@ def score(name=""):
         return
     low, high, colours = scales[name]
     stored.cryoweave = read_scores(name)
-    cmd.alter("model", "b = stored.cryoweave.get((chain, resi), -1e6)")
-    cmd.spectrum("b", colours, "model", minimum=low, maximum=high)
-    cmd.color("grey70", "model and b < -9e5")
-    cmd.rebuild("model")
+    cmd.alter("scored", "b = stored.cryoweave.get((chain, resi), -1e6)")
+    cmd.spectrum("b", colours, "scored", minimum=low, maximum=high)
+    cmd.color("grey70", "scored and b < -9e5")
+    cmd.rebuild("scored")
 
 
 cmd.extend("score", score)
 cmd.set("normalize_ccp4_maps", 0)
-cmd.load(in_folder(model), "model")
-cmd.show_as("ribbon" if trace else "cartoon", "model")
-cmd.show("sticks", "model and organic")
+cmd.load(in_folder(model), "scored")
+cmd.show_as("ribbon" if trace else "cartoon", "scored")
+cmd.show("sticks", "scored and organic")
 if reference:
-    cmd.load(in_folder(reference), "reference")
-    cmd.show_as("ribbon", "reference")
-    cmd.color("grey50", "reference")
+    cmd.load(in_folder(reference), "known")
+    cmd.show_as("ribbon", "known")
+    cmd.color("grey50", "known")
 if first:
     score(first)
 else:
-    cmd.spectrum("b", "red_white_blue", "model")
-cmd.zoom("model")
+    cmd.spectrum("b", "red_white_blue", "scored")
+cmd.zoom("scored")
 if density:
     try:
         cmd.load(in_folder(density), "density")
         if level is not None:
-            cmd.isosurface("surface", "density", level, "model", carve=5)
+            cmd.isosurface("surface", "density", level, "scored", carve=5)
             cmd.set("transparency", 0.6)
             cmd.color("grey70", "surface")
     except Exception as error:  # gone, or packed in a way that PyMOL does not read
