@@ -15,7 +15,7 @@ from cryoweave import _core
 from cryoweave.errors import InputError
 
 
-def _integers(name: str, values: ArrayLike, columns: int | None = None) -> NDArray[np.int32]:
+def integers(name: str, values: ArrayLike, columns: int | None = None) -> NDArray[np.int32]:
     """As int32, refusing what would not fit; an empty list has the right shape."""
     array = np.asarray(values)
     if array.size == 0:
@@ -96,12 +96,12 @@ def contact_edges(voxels_zyx: ArrayLike, owner: ArrayLike, shape_zyx: Sequence[i
     int32 ``(m, 2)``, ``i < j``, sorted, each pair once.
     """
     shape = [int(size) for size in shape_zyx]
-    return _core.contact_edges(_integers("voxels_zyx", voxels_zyx, 3), _integers("owner", owner), shape)
+    return _core.contact_edges(integers("voxels_zyx", voxels_zyx, 3), integers("owner", owner), shape)
 
 
 def connected_components(n: int, edges: ArrayLike) -> NDArray[np.int32]:
     """The component of each of ``n`` nodes, int32 ``(n,)``; components are numbered by their first node."""
-    return _core.connected_components(n, _integers("edges", edges, 2))
+    return _core.connected_components(n, integers("edges", edges, 2))
 
 
 def minimum_spanning_tree(n: int, edges: ArrayLike, weights: ArrayLike) -> NDArray[np.int32]:
@@ -120,7 +120,7 @@ def minimum_spanning_tree(n: int, edges: ArrayLike, weights: ArrayLike) -> NDArr
     -------
     Ascending indices into ``edges``, int32. Of equal weights, the edge that comes first is preferred.
     """
-    return _core.minimum_spanning_tree(n, _integers("edges", edges, 2), np.asarray(weights, dtype=np.float64))
+    return _core.minimum_spanning_tree(n, integers("edges", edges, 2), np.asarray(weights, dtype=np.float64))
 
 
 def local_spanning_edges(
@@ -154,7 +154,7 @@ def local_spanning_edges(
     Ascending indices into ``edges``, int32. Of equal weights, the edge that comes first is preferred.
     """
     weights = np.asarray(weights, dtype=np.float64)
-    return _core.local_spanning_edges(_points(xyz), _integers("edges", edges, 2), weights, radius, progress)
+    return _core.local_spanning_edges(_points(xyz), integers("edges", edges, 2), weights, radius, progress)
 
 
 def longest_path(n: int, edges: ArrayLike, weights: ArrayLike) -> tuple[NDArray[np.int32], float]:
@@ -181,7 +181,7 @@ def longest_path(n: int, edges: ArrayLike, weights: ArrayLike) -> tuple[NDArray[
     InputError
         Also if an edge closes a cycle or a weight is negative.
     """
-    return _core.longest_path(n, _integers("edges", edges, 2), np.asarray(weights, dtype=np.float64))
+    return _core.longest_path(n, integers("edges", edges, 2), np.asarray(weights, dtype=np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +269,13 @@ def tabu_trees(
     InputError
         Also if ``start`` is not a spanning tree, or a length or score is negative.
     """
-    edges = _integers("edges", edges, 2)
+    edges = integers("edges", edges, 2)
     found = _core.tabu_trees(
         n,
         edges,
         np.asarray(lengths, dtype=np.float64),
         np.asarray(scores, dtype=np.float64),
-        _integers("start", start),
+        integers("start", start),
         np.zeros(len(edges), np.bool_) if frozen is None else np.asarray(frozen, dtype=np.bool_),
         (rounds, neighbours, tabu, stretch, trajectories, similarity, seed),
         progress,
@@ -307,7 +307,7 @@ def skeleton(n: int, edges: ArrayLike, lengths: ArrayLike, shortest: float) -> l
     InputError
         If an edge closes a cycle or names a node that is not there, or a length is not finite or below zero.
     """
-    return _core.skeleton(n, _integers("edges", edges, 2), np.asarray(lengths, dtype=np.float64), shortest)
+    return _core.skeleton(n, integers("edges", edges, 2), np.asarray(lengths, dtype=np.float64), shortest)
 
 
 class SegmentOrder(NamedTuple):

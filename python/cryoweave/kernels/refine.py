@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from cryoweave import _core
 from cryoweave.data import Frame
 from cryoweave.errors import InputError
+from cryoweave.kernels.graph import integers
 from cryoweave.kernels.grid import points
 
 Progress = Callable[[int, int], object]
@@ -24,9 +25,9 @@ class Restraints:
     pairs
         Indices of two atoms, shape ``(k, 2)``.
     lower, upper
-        Å between which a pair costs nothing, shape ``(k,)``; equal for a bond.
+        Å between which a pair costs nothing, shape ``(k,)``; equal for a bond, ``upper`` infinite for no limit.
     stiffness
-        Energy for each Å² off that range, shape ``(k,)``; 2 Å off and beyond, the force grows no more.
+        Energy for each Å² off that range, shape ``(k,)``, not negative; 2 Å off and beyond, the force grows no more.
     corners
         Indices of an atom and three neighbours, shape ``(q, 4)``.
     volume
@@ -34,7 +35,8 @@ class Restraints:
     volume_stiffness
         Energy for each Å⁶ off it.
     apart
-        Indices of atoms that must not come closer to each other than ``apart_distance``; pairs named above are free.
+        Indices of atoms, each once, that must not come closer to each other than ``apart_distance``; pairs named above
+        are free.
     apart_distance, apart_stiffness
         Å, and energy for each Å² closer.
     """
@@ -57,7 +59,7 @@ class Refined(NamedTuple):
     xyz: NDArray[np.float64]
     """Shape ``(n, 3)``, Å."""
     energy: float
-    """Of restraints and density."""
+    """Of restraints and density there, with all atoms that are too close."""
 
 
 def refine_atoms(
@@ -85,7 +87,8 @@ def refine_atoms(
     restraints
         Geometry.
     cycles
-        Times that atoms that came close are looked for anew.
+        Times that atoms that came close are looked for anew; one that comes from more than 3 Å beyond
+        ``apart_distance`` within a cycle is first seen in the next.
     steps
         Most steps in each cycle; no atom moves farther than 0.5 Å in one.
     progress
@@ -94,24 +97,34 @@ def refine_atoms(
     Raises
     ------
     InputError
-        If a voxel, a position, a weight or a restraint is not finite, an index names no atom, or lengths differ.
+        If a voxel, a position, a weight, a restraint or the energy is not finite, an index names no atom, a stiffness
+        is negative, or lengths differ.
     """
-    range_ = np.stack((restraints.lower, restraints.upper), axis=1).astype(np.float64)
+    values = np.asarray(values, dtype=np.float32)
+    if values.shape != tuple(frame.shape_zyx):
+        raise InputError(f"the map has the shape {values.shape}, its frame {tuple(frame.shape_zyx)}")
+    lower, upper = (np.asarray(limit, np.float64) for limit in (restraints.lower, restraints.upper))
+    if lower.ndim != 1 or lower.shape != upper.shape:
+        raise InputError(f"lower and upper must have the shape (k,), not {lower.shape} and {upper.shape}")
     if cycles < 0 or steps < 0:
         raise InputError(f"cycles and steps must be at least 0, not {cycles} and {steps}")
     found = _core.refine_atoms(
-        np.asarray(values, dtype=np.float32),
+        values,
         frame.voxel_xyz,
         frame.origin_xyz,
         points(xyz),
         np.asarray(weights, dtype=np.float64),
-        (np.asarray(restraints.pairs, np.int32), range_, np.asarray(restraints.stiffness, np.float64)),
         (
-            np.asarray(restraints.corners, np.int32),
+            integers("pairs", restraints.pairs, 2),
+            np.stack((lower, upper), axis=1),
+            np.asarray(restraints.stiffness, np.float64),
+        ),
+        (
+            integers("corners", restraints.corners, 4),
             np.asarray(restraints.volume, np.float64),
             restraints.volume_stiffness,
         ),
-        (np.asarray(restraints.apart, np.int32), restraints.apart_distance, restraints.apart_stiffness),
+        (integers("apart", restraints.apart), restraints.apart_distance, restraints.apart_stiffness),
         (cycles, steps),
         progress,
     )

@@ -60,19 +60,16 @@ pub(crate) fn cubic(position: f64, n: usize) -> Option<Stencil<4>> {
     })
 }
 
-/// The derivative of [`cubic`] by the position.
-fn cubic_slope(position: f64, n: usize) -> Option<Stencil<4>> {
-    let (below, t) = locate(position, n)?;
-    let weight = [
+/// As [`cubic`], with the derivatives of the weights by the position.
+fn cubic_and_slope(position: f64, n: usize) -> Option<(Stencil<4>, [f64; 4])> {
+    let (_, t) = locate(position, n)?;
+    let slope = [
         ((4.0 - 3.0 * t) * t - 1.0) * 0.5,
         (9.0 * t - 10.0) * t * 0.5,
         ((8.0 - 9.0 * t) * t + 1.0) * 0.5,
         (3.0 * t - 2.0) * t * 0.5,
     ];
-    Some(Stencil {
-        index: around(below, n),
-        weight,
-    })
+    Some((cubic(position, n)?, slope))
 }
 
 /// The four voxels around a position, clamped at the border.
@@ -85,11 +82,7 @@ fn around(below: usize, n: usize) -> [usize; 4] {
     ]
 }
 
-fn axes<const N: usize>(
-    position: [f64; 3],
-    shape: [usize; 3],
-    stencil: impl Fn(f64, usize) -> Option<Stencil<N>>,
-) -> Option<[Stencil<N>; 3]> {
+fn axes<T>(position: [f64; 3], shape: [usize; 3], stencil: impl Fn(f64, usize) -> Option<T>) -> Option<[T; 3]> {
     Some([
         stencil(position[0], shape[0])?,
         stencil(position[1], shape[1])?,
@@ -125,7 +118,13 @@ fn at_points<const N: usize>(
     let density = |map: &Solid, point| match axes(frame.to_zyx(point), map.shape, &stencil) {
         Some(axes) => {
             let [z, y, x] = &axes;
-            let [columns] = gather(map, &axes, |k, j| [z.weight[k] * y.weight[j]]);
+            let mut columns = [0.0; N];
+            for k in 0..N {
+                for j in 0..N {
+                    let voxels = row_of_voxels(map, z.index[k], y.index[j], x);
+                    add(&mut columns, z.weight[k] * y.weight[j], &voxels);
+                }
+            }
             touched(map, &axes, dot(&columns, &x.weight) as f32)
         }
         None => Ok(outside),
@@ -150,18 +149,21 @@ pub fn gradient(map: ArrayView3<f32>, frame: &Frame, points: &[[f64; 3]], contro
 
 /// Tricubic density at a point and its gradient (per Å along x, y, z); `None` outside of the voxel centres.
 pub(crate) fn value_and_gradient(map: &Solid, frame: &Frame, point: [f64; 3]) -> Option<(f64, [f64; 3])> {
-    let position = frame.to_zyx(point);
-    let [z, y, x] = &axes(position, map.shape, cubic)?;
-    let [by_z, by_y, by_x] = &axes(position, map.shape, cubic_slope)?;
-    let [plain, along_y, along_z] = gather(map, &[*z, *y, *x], |k, j| {
-        [
-            z.weight[k] * y.weight[j],
-            z.weight[k] * by_y.weight[j],
-            by_z.weight[k] * y.weight[j],
-        ]
-    });
+    let [(z, by_z), (y, by_y), (x, by_x)] = &axes(frame.to_zyx(point), map.shape, cubic_and_slope)?;
+    let (mut plain, mut along_y, mut along_z) = ([0.0; 4], [0.0; 4], [0.0; 4]);
+    for (k, &by_z) in by_z.iter().enumerate() {
+        let (mut plane, mut plane_along_y) = ([0.0; 4], [0.0; 4]);
+        for (j, &by_y) in by_y.iter().enumerate() {
+            let voxels = row_of_voxels(map, z.index[k], y.index[j], x);
+            add(&mut plane, y.weight[j], &voxels);
+            add(&mut plane_along_y, by_y, &voxels);
+        }
+        add(&mut plain, z.weight[k], &plane);
+        add(&mut along_y, z.weight[k], &plane_along_y);
+        add(&mut along_z, by_z, &plane);
+    }
     let slope = [
-        dot(&plain, &by_x.weight) / frame.voxel_xyz[0],
+        dot(&plain, by_x) / frame.voxel_xyz[0],
         dot(&along_y, &x.weight) / frame.voxel_xyz[1],
         dot(&along_z, &x.weight) / frame.voxel_xyz[2],
     ];
@@ -209,35 +211,26 @@ fn each_point<T: Copy + Send + Sync>(
     }
 }
 
-/// Sum the rows of voxels that a point touches, under `M` sets of weights for (z, y) at once: one walk over memory.
+/// The voxels of one row that a point touches.
 #[inline]
-fn gather<const N: usize, const M: usize>(
-    map: &Solid,
-    [z, y, x]: &[Stencil<N>; 3],
-    scales: impl Fn(usize, usize) -> [f64; M],
-) -> [[f64; N]; M] {
-    let start = x.index[0];
-    let adjacent = start + N == x.index[N - 1] + 1;
-    let mut sums = [[0.0; N]; M];
-    for k in 0..N {
-        for j in 0..N {
-            let row = map.row(z.index[k], y.index[j]);
-            let mut values = [0.0; N];
-            if adjacent {
-                for (value, &voxel) in values.iter_mut().zip(&row[start..start + N]) {
-                    *value = f64::from(voxel);
-                }
-            } else {
-                values = x.index.map(|i| f64::from(row[i]));
-            }
-            for (sum, scale) in sums.iter_mut().zip(scales(k, j)) {
-                for (sum, value) in sum.iter_mut().zip(values) {
-                    *sum += scale * value;
-                }
-            }
+fn row_of_voxels<const N: usize>(map: &Solid, z: usize, y: usize, x: &Stencil<N>) -> [f64; N] {
+    let row = map.row(z, y);
+    let first = x.index[0];
+    if first + N == x.index[N - 1] + 1 {
+        let mut values = [0.0; N];
+        for (value, &voxel) in values.iter_mut().zip(&row[first..first + N]) {
+            *value = f64::from(voxel);
         }
+        return values;
     }
-    sums
+    x.index.map(|i| f64::from(row[i]))
+}
+
+#[inline]
+fn add<const N: usize>(sums: &mut [f64; N], weight: f64, values: &[f64; N]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += weight * value;
+    }
 }
 
 fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {

@@ -6,6 +6,8 @@ use crate::grid::interpolate::value_and_gradient;
 
 /// Å off a restraint's range beyond which its force grows no more, so that one bad start cannot tear a chain.
 const LINEAR: f64 = 2.0;
+/// Å below which two atoms count as one point.
+const TOUCHING: f64 = 1e-9;
 
 pub(super) struct Energy<'a> {
     pub(super) map: &'a Solid<'a>,
@@ -54,8 +56,13 @@ impl Energy<'_> {
 /// Harmonic outside of a range, linear far from it.
 fn spring([i, j]: [i32; 2], [lower, upper]: [f64; 2], stiffness: f64, xyz: &[[f64; 3]], slope: &mut [[f64; 3]]) -> f64 {
     let (i, j) = (i as usize, j as usize);
-    let apart = minus(xyz[i], xyz[j]);
-    let length = dot(apart, apart).sqrt().max(1e-9);
+    let mut apart = minus(xyz[i], xyz[j]);
+    let mut length = dot(apart, apart).sqrt();
+    if length < TOUCHING {
+        // Atoms on one point part along an axis; not all along the same, or they would end on a line.
+        (apart, length) = ([0.0; 3], TOUCHING);
+        apart[(i + j) % 3] = TOUCHING;
+    }
     let off = length - length.clamp(lower, upper);
     if off == 0.0 {
         return 0.0;
@@ -99,4 +106,100 @@ fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
         a[2] * b[0] - a[0] * b[2],
         a[0] * b[1] - a[1] * b[0],
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Control;
+    use ndarray::Array3;
+
+    const STEP: f64 = 1e-6;
+
+    /// Atoms and restraints of every kind: inside, below, above and far off their ranges, both volumes, contacts.
+    fn with_energy<T>(look: impl Fn(&Energy) -> T) -> T {
+        let map = Array3::from_shape_fn((6, 7, 8), |(z, y, x)| ((z * 31 + y * 17 + x * 7) % 23) as f32 * 0.1);
+        let frame = Frame::new([6, 7, 8], [1.1, 0.9, 1.3], [-1.0, 2.0, 0.5]).unwrap();
+        let solid = Solid::finite(map.view(), &Control::default()).unwrap();
+        let restraints = Restraints {
+            pairs: &[[0, 1], [1, 2], [3, 0], [2, 3], [4, 1]],
+            range: &[[1.5, 1.5], [2.0, 9.0], [0.5, 1.0], [9.0, f64::INFINITY], [0.1, 0.2]],
+            stiffness: &[20.0, 3.0, 1.5, 4.0, 2.0],
+            corners: &[[0, 1, 2, 3], [3, 2, 1, 4]],
+            volume: &[2.6, -2.6],
+            volume_stiffness: 0.2,
+        };
+        look(&Energy {
+            map: &solid,
+            frame: &frame,
+            weights: &[1.0, 0.6, -0.4, 2.0, 1.0],
+            restraints: &restraints,
+            contacts: Contacts {
+                atoms: &[],
+                distance: 4.2,
+                stiffness: 2.0,
+            },
+            close: vec![[0, 2], [1, 3]],
+        })
+    }
+
+    /// The last atom lies outside of the map.
+    const ATOMS: [[f64; 3]; 5] = [
+        [1.0, 4.1, 2.3],
+        [2.3, 4.9, 2.9],
+        [3.1, 6.2, 4.4],
+        [0.2, 3.3, 5.1],
+        [9.7, 9.9, 1.0],
+    ];
+
+    #[test]
+    fn the_gradient_is_that_of_finite_differences() {
+        with_energy(|energy| {
+            let mut slope = [[f64::NAN; 3]; 5];
+            energy.at(&ATOMS, &mut slope);
+            for atom in 0..5 {
+                for axis in 0..3 {
+                    let moved = |by: f64| {
+                        let mut xyz = ATOMS;
+                        xyz[atom][axis] += by;
+                        energy.at(&xyz, &mut [[0.0; 3]; 5])
+                    };
+                    let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+                    let found = slope[atom][axis];
+                    assert!(
+                        (found - expected).abs() < 1e-5 * expected.abs().max(1.0),
+                        "atom {atom}, axis {axis}: {found} against {expected}"
+                    );
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_spring_is_harmonic_outside_of_its_range_and_linear_far_off() {
+        let at = |length: f64| {
+            let mut slope = [[0.0; 3]; 2];
+            let paid = spring([0, 1], [3.0, 5.0], 2.0, &[[0.0; 3], [0.0, length, 0.0]], &mut slope);
+            assert_eq!(slope[0], slope[1].map(|x| -x));
+            (paid, slope[1][1])
+        };
+        assert_eq!(at(3.0), (0.0, 0.0));
+        assert_eq!(at(4.9), (0.0, 0.0));
+        assert_eq!(at(6.0), (2.0, 4.0));
+        assert_eq!(at(2.0), (2.0, -4.0));
+        assert_eq!(at(7.0), (8.0, 8.0));
+        assert_eq!(at(10.0), (32.0, 8.0));
+    }
+
+    #[test]
+    fn atoms_on_one_point_part() {
+        for pair in [[0, 1], [1, 0], [1, 2]] {
+            let mut slope = [[0.0; 3]; 3];
+            let paid = spring(pair, [1.5, 1.5], 1.0, &[[7.0; 3]; 3], &mut slope);
+            let pushed = slope[pair[0] as usize].map(|x| -x);
+            assert!((paid - 2.25).abs() < 1e-8);
+            assert!((dot(pushed, pushed).sqrt() - 3.0).abs() < 1e-8);
+            assert_eq!(pushed, slope[pair[1] as usize]);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::graph::neighbour_pairs;
 use crate::grid::frame::Frame;
 use crate::grid::{Solid, check_points};
 
+mod check;
 mod descent;
 mod energy;
 
@@ -31,9 +32,9 @@ pub struct Atoms<'a> {
 pub struct Restraints<'a> {
     /// Pairs of atoms.
     pub pairs: &'a [[i32; 2]],
-    /// Å between which a pair costs nothing; by pair.
+    /// Å between which a pair costs nothing, the upper one perhaps infinite; by pair.
     pub range: &'a [[f64; 2]],
-    /// Energy per Å² off the range; by pair.
+    /// Energy per Å² off the range, not negative; by pair.
     pub stiffness: &'a [f64],
     /// A centre and its three neighbours.
     pub corners: &'a [[i32; 4]],
@@ -46,7 +47,7 @@ pub struct Restraints<'a> {
 /// Which atoms may not come closer than a distance; pairs that are restrained are left to their restraint.
 #[derive(Clone, Copy, Debug)]
 pub struct Contacts<'a> {
-    /// The atoms.
+    /// The atoms, each once.
     pub atoms: &'a [i32],
     /// Å.
     pub distance: f64,
@@ -83,7 +84,9 @@ pub fn refine_atoms(
     control: &Control,
 ) -> Result<Refined> {
     check_points(atoms.xyz)?;
-    check(&atoms, &restraints, &contacts)?;
+    check::lengths(&atoms, &restraints)?;
+    check::indices(atoms.xyz.len(), &restraints, &contacts)?;
+    check::numbers(&atoms, &restraints, &contacts)?;
     let map = Solid::finite(map, control)?;
     let mut restrained: Vec<[i32; 2]> = restraints.pairs.iter().map(|&pair| ordered(pair)).collect();
     restrained.sort_unstable();
@@ -96,10 +99,19 @@ pub fn refine_atoms(
         close: Vec::new(),
     };
     let mut xyz = atoms.xyz.to_vec();
-    let mut reached = 0.0;
     for _ in 0..effort.cycles {
         energy.close = close(&xyz, &contacts, &restrained, control)?;
-        reached = descent::descend(&mut xyz, effort.steps, REST, |at, slope| energy.at(at, slope), control)?;
+        descent::descend(&mut xyz, effort.steps, REST, |at, slope| energy.at(at, slope), control)?;
+    }
+    // Once more, for atoms that came close since, or were so from the start if there is no cycle.
+    energy.close = close(&xyz, &contacts, &restrained, control)?;
+    let reached = energy.at(&xyz, &mut vec![[0.0; 3]; xyz.len()]);
+    if !reached.is_finite() {
+        return Err(Error::Parameter {
+            name: "energy",
+            rule: "finite: positions, weights or stiffness are too large",
+            value: reached,
+        });
     }
     Ok(Refined { xyz, energy: reached })
 }
@@ -116,74 +128,4 @@ fn close(xyz: &[[f64; 3]], contacts: &Contacts, restrained: &[[i32; 2]], control
 
 fn ordered([i, j]: [i32; 2]) -> [i32; 2] {
     [i.min(j), i.max(j)]
-}
-
-fn check(given: &Atoms, restraints: &Restraints, contacts: &Contacts) -> Result<()> {
-    let (atoms, weights) = (given.xyz.len(), given.weights);
-    let lengths = [
-        ("atoms and weights differ in length", atoms, weights.len()),
-        (
-            "pairs and ranges differ in length",
-            restraints.pairs.len(),
-            restraints.range.len(),
-        ),
-        (
-            "pairs and stiffness differ in length",
-            restraints.pairs.len(),
-            restraints.stiffness.len(),
-        ),
-        (
-            "corners and volumes differ in length",
-            restraints.corners.len(),
-            restraints.volume.len(),
-        ),
-    ];
-    for (what, left, right) in lengths {
-        if left != right {
-            return Err(Error::Length { what, left, right });
-        }
-    }
-    let known = |atom: &i32| usize::try_from(*atom).is_ok_and(|atom| atom < atoms);
-    let unknown = |what, row| Err(Error::Row { what, row });
-    if let Some(row) = restraints
-        .pairs
-        .iter()
-        .position(|pair| !pair.iter().all(known) || pair[0] == pair[1])
-    {
-        return unknown("a pair does not name two atoms that exist", row);
-    }
-    if let Some(row) = restraints.corners.iter().position(|corner| !corner.iter().all(known)) {
-        return unknown("a corner names an atom that does not exist", row);
-    }
-    if let Some(row) = contacts.atoms.iter().position(|atom| !known(atom)) {
-        return unknown("contacts name an atom that does not exist", row);
-    }
-    if let Some(row) = restraints
-        .range
-        .iter()
-        .position(|[low, high]| !(*low >= 0.0 && low <= high))
-    {
-        return unknown("a range does not go from a distance to one at least as large", row);
-    }
-    let finite = |values: &[f64]| values.iter().position(|value| !value.is_finite());
-    let rows = [finite(weights), finite(restraints.stiffness), finite(restraints.volume)];
-    match rows.into_iter().flatten().next() {
-        Some(row) => unknown("a weight, stiffness or volume is not finite", row),
-        None => scalars(restraints, contacts),
-    }
-}
-
-fn scalars(restraints: &Restraints, contacts: &Contacts) -> Result<()> {
-    let values = [
-        ("volume_stiffness", restraints.volume_stiffness),
-        ("contact_distance", contacts.distance),
-        ("contact_stiffness", contacts.stiffness),
-    ];
-    for (name, value) in values {
-        if !(value.is_finite() && value >= 0.0) {
-            let rule = "finite and at least 0";
-            return Err(Error::Parameter { name, rule, value });
-        }
-    }
-    Ok(())
 }
