@@ -28,6 +28,7 @@ pub(crate) struct Stencil<const N: usize> {
 }
 
 /// The voxel below a position and the fraction beyond it; `None` outside of the voxel centres.
+#[inline]
 fn locate(position: f64, n: usize) -> Option<(usize, f64)> {
     let last = n.checked_sub(1)?;
     if !(position >= -EDGE && position <= last as f64 + EDGE) {
@@ -82,6 +83,7 @@ fn around(below: usize, n: usize) -> [usize; 4] {
     ]
 }
 
+#[inline]
 fn axes<T>(position: [f64; 3], shape: [usize; 3], stencil: impl Fn(f64, usize) -> Option<T>) -> Option<[T; 3]> {
     Some([
         stencil(position[0], shape[0])?,
@@ -116,17 +118,7 @@ fn at_points<const N: usize>(
     stencil: impl Fn(f64, usize) -> Option<Stencil<N>> + Sync,
 ) -> Result<Vec<f32>> {
     let density = |map: &Solid, point| match axes(frame.to_zyx(point), map.shape, &stencil) {
-        Some(axes) => {
-            let [z, y, x] = &axes;
-            let mut columns = [0.0; N];
-            for k in 0..N {
-                for j in 0..N {
-                    let voxels = row_of_voxels(map, z.index[k], y.index[j], x);
-                    add(&mut columns, z.weight[k] * y.weight[j], &voxels);
-                }
-            }
-            touched(map, &axes, dot(&columns, &x.weight) as f32)
-        }
+        Some(axes) => touched(map, &axes, weighted(map, &axes) as f32),
         None => Ok(outside),
     };
     each_point(map, points, control, outside, density)
@@ -172,10 +164,7 @@ pub(crate) fn value_and_gradient(map: &Solid, frame: &Frame, point: [f64; 3]) ->
 
 /// Trilinear density at a point; `None` outside of the voxel centres.
 pub(crate) fn trilinear(map: &Solid, frame: &Frame, point: [f64; 3]) -> Option<f64> {
-    let axes = axes(frame.to_zyx(point), map.shape, linear)?;
-    let [z, y, x] = &axes;
-    let [columns] = gather(map, &axes, |k, j| [z.weight[k] * y.weight[j]]);
-    Some(dot(&columns, &x.weight))
+    Some(weighted(map, &axes(frame.to_zyx(point), map.shape, linear)?))
 }
 
 /// Run `value` at every point, in fixed blocks.
@@ -211,8 +200,21 @@ fn each_point<T: Copy + Send + Sync>(
     }
 }
 
-/// The voxels of one row that a point touches.
+/// The voxels that a point touches under their weights.
 #[inline]
+fn weighted<const N: usize>(map: &Solid, [z, y, x]: &[Stencil<N>; 3]) -> f64 {
+    let mut columns = [0.0; N];
+    for k in 0..N {
+        for j in 0..N {
+            let voxels = row_of_voxels(map, z.index[k], y.index[j], x);
+            add(&mut columns, z.weight[k] * y.weight[j], &voxels);
+        }
+    }
+    dot(&columns, &x.weight)
+}
+
+/// The voxels of one row that a point touches; handed over through memory, they would take half as long again.
+#[inline(always)]
 fn row_of_voxels<const N: usize>(map: &Solid, z: usize, y: usize, x: &Stencil<N>) -> [f64; N] {
     let row = map.row(z, y);
     let first = x.index[0];
