@@ -245,3 +245,17 @@ def test_a_frame_once_read_does_not_drift(
     assert np.allclose(once.frame.origin_xyz, origin, rtol=1e-6, atol=1e-6)
     write_map(path, once)
     assert read_map(path).frame == once.frame
+
+
+def test_whole_numbers_may_be_written_as_bytes(tmp_path: Path) -> None:
+    values = np.arange(-60, 60, dtype=np.float32).reshape(4, 5, 6)
+    density = DensityMap(values, Frame(values.shape, VOXEL, (1.0, 2.0, 3.0)))
+    write_map(tmp_path / "bytes.mrc", density, mode=0)
+    assert (tmp_path / "bytes.mrc").stat().st_size == 1024 + values.size
+    back = read_map(tmp_path / "bytes.mrc")
+    np.testing.assert_array_equal(back.values, values)
+    np.testing.assert_array_equal(mrcfile.read(tmp_path / "bytes.mrc"), values)
+    for wrong in (values + 0.5, values + 100):
+        with pytest.raises(InputError, match="whole numbers from -128 to 127"):
+            write_map(tmp_path / "no.mrc", DensityMap(wrong, density.frame), mode=0)
+        assert not (tmp_path / "no.mrc").exists()

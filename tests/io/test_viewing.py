@@ -82,3 +82,28 @@ def test_the_coot_script_runs_from_any_folder(
     assert density.exists()
     left = Path(str(said[2][2]))
     assert left.resolve() == density if pack is bytes else not left.exists()
+
+
+def test_chimerax_colours_by_the_first_score_without_a_map(tmp_path: Path) -> None:
+    write_chimerax(
+        tmp_path / "view.cxc",
+        None,
+        tmp_path / "model.cif",
+        attributes={"q": tmp_path / "q.defattr", "cc": tmp_path / "cc.defattr"},
+        stops={"q": [("#d73027", 0.0), ("#4575b4", 0.75)]},
+        first="q",
+    )
+    lines = (tmp_path / "view.cxc").read_text().splitlines()
+    assert [line for line in lines if "color" in line] == [
+        "color byattribute r:q #1 palette 0,#d73027:0.75,#4575b4",
+        "# to see it: color byattribute r:cc #1 palette red:white:blue",
+    ]
+    assert lines[-1] == "view"
+
+
+def test_coot_opens_a_model_without_a_map(tmp_path: Path) -> None:
+    write_coot(tmp_path / "view.py", None, tmp_path / "model.cif", level=0.2)
+    script = (tmp_path / "view.py").read_text()
+    assert "coot.read_pdb" in script
+    assert "density = " not in script
+    compile(script, "view.py", "exec")
