@@ -1,6 +1,6 @@
 """What the plugin hands over; each topic names its own stages."""
 
-from cryoweave.host import Stage, hookimpl
+from cryoweave.host import Command, Stage, hookimpl
 from cryoweave_validation.compare_stages import STAGES as COMPARE
 from cryoweave_validation.correlation_stages import STAGES as CORRELATION
 from cryoweave_validation.emringer_stages import STAGES as EMRINGER
@@ -28,3 +28,15 @@ STAGES: list[Stage] = [
 def cryoweave_stages() -> list[Stage]:
     """The validators of this plugin."""
     return STAGES
+
+
+@hookimpl
+def cryoweave_commands() -> list[Command]:
+    """The check of scores against decoys."""
+    return [
+        Command(
+            "decoys",
+            "How well each score tells wrong models from a model, on its map.",
+            "cryoweave_validation.decoys_app:app",
+        )
+    ]
