@@ -20,7 +20,8 @@ LONGEST_GAP = 2
 FEWEST = 20
 """Residues with a value that a score needs for a tail."""
 _MOST_SPREADS = 5.0
-_SUPPORT = re.compile(r"^(q_|cc|smoc|inclusion|.*density)")
+SHORTEST_SHIFT = 8
+"""Residues: where fewer do not fit their types, that is noise."""
 _TYPE = re.compile(r"_aa(_|$)")
 
 
@@ -155,10 +156,12 @@ def _merged(trace: Model, columns: list[Column], found: list[_Run]) -> list[Regi
 
 
 def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: list[int]) -> Region:
+    found = (columns[i] for i in bad if np.isfinite(columns[i].values[rows]).any())
+    values = ((c, float(np.nanmean(c.values[rows])), float(np.nanmedian(c.values))) for c in found)
     findings = [
-        Finding(c.name, c.metric, float(np.nanmean(c.values[rows])), float(np.nanmedian(c.values)))
-        for c in (columns[i] for i in bad[:MOST_FINDINGS])
-        if np.isfinite(c.values[rows]).any()
+        Finding(c.name, c.metric, mean, median)
+        for c, mean, median in values
+        if (mean < median if c.metric.higher_is_better else mean > median)
     ]
     numbers = trace.residue_number[rows]
     return Region(
@@ -166,22 +169,22 @@ def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: li
         label_of(trace, rows[0]),
         label_of(trace, rows[-1]),
         len(rows),
-        findings,
-        _remark(rows, columns, {columns[i].name for i in bad}),
+        findings[:MOST_FINDINGS],
+        _remark(rows, columns, {finding.name for finding in findings}),
         (int(numbers.min()), int(numbers.max())),
     )
 
 
 def _remark(rows: NDArray[np.intp], columns: list[Column], bad: set[str]) -> str:
-    """What the scores that are bad together, and those that are not, may mean."""
+    """What the scores that are bad there may mean."""
     known = {c.name: v for c in columns if np.isfinite(v := c.values[rows]).any()}
     means = {name: float(np.nanmean(values)) for name, values in known.items()}
     shift = float(np.nanmedian(known["register_shift"])) if "register_shift" in known else 0.0
+    remarks = []
     if abs(shift) >= 1:
-        return f"the register is shifted by {shift:+.0f} against the reference"
-    if means.get("inclusion", 1.0) < 0.5:
-        return "more than half of it lies outside of the contour"
-    types_wrong = any(_TYPE.search(name) and means.get(name, 0.0) < 0 for name in bad)
-    if types_wrong and not any(_SUPPORT.match(name) for name in bad):
-        return "the density supports other residue types: likely a register shift"
-    return ""
+        remarks.append(f"the register is shifted by {shift:+.0f} against the reference")
+    elif len(rows) >= SHORTEST_SHIFT and any(_TYPE.search(name) and means[name] < 0 for name in bad):
+        remarks.append("the density supports other residue types: likely a register shift")
+    if "inclusion" in bad and means["inclusion"] < 0.5:
+        remarks.append("more than half of it lies outside of the contour")
+    return "; ".join(remarks)
