@@ -27,6 +27,10 @@ class StageError(CryoweaveError):
     """A stage ran and could not give a result, e.g. no density above the threshold."""
 
 
+class NotApplicableError(StageError):
+    """A stage does not judge such a model, e.g. side chains of a Cα trace; ``validate`` leaves it out."""
+
+
 class UsageError(CryoweaveError):
     """The command line or the recipe asks for something that does not exist or does not fit."""
 

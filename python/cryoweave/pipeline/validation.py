@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
-from cryoweave.errors import CryoweaveError, NotGivenError, UsageError
+from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, UsageError
 from cryoweave.host.records import Kind, Recipe, Stage, Step
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.execute import run_stage
@@ -102,7 +102,7 @@ def validate(
             continue
         try:
             step, table = _run(stage, own, inputs, seed, threads)
-        except NotGivenError as error:
+        except (NotGivenError, NotApplicableError) as error:
             result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: {error.hint}"
         except CryoweaveError as error:
             result.failed[stage.id] = error

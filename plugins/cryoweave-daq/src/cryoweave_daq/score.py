@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Metric, Model, PointCloud, ScoreTable
-from cryoweave.errors import StageError
+from cryoweave.errors import NotApplicableError, StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import nearest
 from cryoweave_daq.classes import AMINO, CLASSES, SPLITS
@@ -30,7 +30,7 @@ def scored(
     trace = model.trace_atoms()
     trace = trace.select(trace.atom_name == "CA")
     if not len(trace):
-        raise StageError("the model has no Cα atom of an amino acid", "is it a model of a protein?")
+        raise NotApplicableError("the model has no Cα atom of an amino acid", "is it a model of a protein?")
     if points is None or points.classes != CLASSES:
         points = predicted(density, model, params, ctx)
     around = probabilities_at(points, chosen_atoms(model, params.daq_compat).xyz)

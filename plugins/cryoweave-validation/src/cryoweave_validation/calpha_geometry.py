@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Metric, Model, ScoreTable
-from cryoweave.errors import StageError
+from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
 from cryoweave_validation.peptides import Peptides, following, peptides, previous, share, torsion, unit
 
@@ -53,7 +53,7 @@ def trace_judged(model: Model, params: NoParams, ctx: Context) -> ScoreTable:
     chain = peptides(model, ("N", "CA", "C"))
     present = np.isfinite(chain.at("CA")).all(axis=1)
     if not present.any():
-        raise StageError("no amino acid has a Cα", "give a model of a protein with its Cα atoms")
+        raise NotApplicableError("no amino acid has a Cα", "give a model of a protein with its Cα atoms")
     distance, angle, twist = trace_angles(chain)
     good = np.abs(distance - TRANS) <= TOLERANCE
     cis = np.abs(distance - CIS) <= TOLERANCE

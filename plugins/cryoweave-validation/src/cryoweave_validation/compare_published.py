@@ -156,7 +156,7 @@ def backbones(model: Model, ours: Model, reference: Model, native: Model, pairs:
 
 
 def mean_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return float(np.linalg.norm(a - b, axis=1).mean())
+    return float(np.linalg.norm(a - b, axis=1).mean()) if len(a) else np.nan
 
 
 def chain_comparison(ours: Model, native: Model, step: float) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Curve, DensityMap, Metric, Model, ScoreTable
-from cryoweave.errors import StageError
+from cryoweave.errors import NotApplicableError, StageError
 from cryoweave.host import Context
 from cryoweave.kernels.grid import interpolate
 from cryoweave_validation.emringer_stages import EMRingerParams
@@ -63,7 +63,7 @@ def side_chains_scanned(model: Model, density: DensityMap, params: EMRingerParam
     profiles = values.astype(np.float64).reshape(-1, ANGLES)
     inside = np.isfinite(profiles).all(axis=1)
     if not inside.any():
-        raise StageError(
+        raise NotApplicableError(
             "no residue can be scanned: none has N, Cα, Cβ and a γ atom inside the map",
             "EMRinger needs side chains, and a model that lies in the map: `cryoweave check` compares both",
         )

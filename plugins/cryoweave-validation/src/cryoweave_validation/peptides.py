@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import Curve, Metric, Model, ScoreTable
 from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS
-from cryoweave.errors import StageError
+from cryoweave.errors import NotApplicableError
 
 PEPTIDE_BOND = 2.0
 """Å; C and N of neighbours closer than this are bonded, as cctbx has it. The ideal is 1.33 (Engh & Huber 1991, Acta
@@ -100,7 +100,7 @@ def peptides(model: Model, names: Sequence[str]) -> Peptides:
         backbone &= present
     kept = np.flatnonzero(amino | backbone)
     if not len(kept):
-        raise StageError("the model has no amino acid", "give a model of a protein")
+        raise NotApplicableError("the model has no amino acid", "give a model of a protein")
     row = np.full(len(first), -1)
     row[kept] = np.arange(len(kept))
     xyz = np.full((len(kept), len(names), 3), np.nan)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Metric, Model, ScoreTable
-from cryoweave.errors import StageError
+from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
 from cryoweave_validation.peptides import PEPTIDE_BOND, Peptides, peptides, previous, share, unit
 from cryoweave_validation.ramachandran import backbone_torsions
@@ -64,7 +64,9 @@ def backbone_judged(model: Model, params: NoParams, ctx: Context) -> ScoreTable:
     chain = peptides(model, ("N", "CA", "C", "CB"))
     complete = np.isfinite(chain.xyz[:, :3]).all(axis=(1, 2))
     if not complete.any():
-        raise StageError("no amino acid has N, Cα and C", "is it a Cα trace? `--only geometry.calpha` judges one")
+        raise NotApplicableError(
+            "no amino acid has N, Cα and C", "is it a Cα trace? `--only geometry.calpha` judges one"
+        )
     deviation, volume = cbeta_deviations(chain), chiral_volumes(chain)
     omega = backbone_torsions(chain)[2]
     columns, whole = broken_bonds(chain)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Metric, Model, ScoreTable
-from cryoweave.errors import StageError
+from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
 from cryoweave_validation.peptides import Peptides, following, peptides, previous, share, torsion
 
@@ -48,7 +48,7 @@ def torsions_judged(model: Model, params: NoParams, ctx: Context) -> ScoreTable:
     kind = classes(chain, omega)
     both = np.isfinite(phi) & np.isfinite(psi) & chain.known()
     if not both.any():
-        raise StageError(
+        raise NotApplicableError(
             "no residue has both φ and ψ: N, Cα and C of three bonded residues",
             "is it a Cα trace? `--only geometry.calpha` judges one",
         )
