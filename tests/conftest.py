@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from cryoweave.io.model_writing import write_model
 
 ROOT = Path(__file__).resolve().parents[1]
 TOYS = ROOT / "tests" / "pipeline"
+
+# A shell that starts the tests in the background lets them and their children ignore Ctrl-C, which tests send to these.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
