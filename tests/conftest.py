@@ -16,8 +16,8 @@ from cryoweave.io.model_writing import write_model
 ROOT = Path(__file__).resolve().parents[1]
 TOYS = ROOT / "tests" / "pipeline"
 
-# A shell that starts the tests in the background, or nohup, has them and their children ignore signals that tests send to
-# these. What is caught here is not ignored there.
+# A shell that starts the tests in the background, or nohup, has them and their children ignore signals that tests send.
+# What is caught here is not ignored there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
