@@ -129,7 +129,7 @@ def rough_backbone(calpha: NDArray[np.float64]) -> NDArray[np.float64]:
     steps = np.concatenate([steps, steps[-1:]]) if len(steps) else np.zeros((1, 3))
     # Any way will do where there is none: for a residue alone, or two on one point.
     steps[np.linalg.norm(steps, axis=1) < 1e-3] = (3.8, 0.0, 0.0)
-    onward = _unit(steps)
+    onward = unit(steps)
     before = np.concatenate([steps[:1], steps[:-1]])
     normal = np.cross(before, steps)
     # A carbonyl points along the mean of the normals at both ends of its peptide, as in a helix.
@@ -137,15 +137,15 @@ def rough_backbone(calpha: NDArray[np.float64]) -> NDArray[np.float64]:
     carbonyl -= (carbonyl * onward).sum(axis=1, keepdims=True) * onward
     straight = np.linalg.norm(carbonyl, axis=1) < 1e-3
     carbonyl[straight] = np.cross(onward[straight], (0.3, 0.5, 0.8))
-    carbonyl = _unit(carbonyl)
-    outward = _unit(before - steps)
+    carbonyl = unit(carbonyl)
+    outward = unit(before - steps)
     atoms = np.empty((len(calpha), len(ATOMS), 3))
     atoms[:, CA] = calpha
     atoms[:, C] = calpha + 1.4 * onward + 0.45 * carbonyl
     atoms[:, O] = calpha + 1.6 * onward + 1.65 * carbonyl
     atoms[0, N] = calpha[0] - 1.4 * onward[0]
     atoms[1:, N] = calpha[1:] - 1.4 * onward[:-1] - 0.45 * carbonyl[:-1]
-    atoms[:, CB] = calpha + 1.1 * outward - 0.75 * _unit(normal)
+    atoms[:, CB] = calpha + 1.1 * outward - 0.75 * unit(normal)
     return atoms
 
 
@@ -202,5 +202,6 @@ def _row(first: NDArray[np.intp], a: int, onward: int, b: int, reach: tuple[floa
     return pairs, lower, upper, stiff
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vectors of length 1 along the last axis; zero vectors stay."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))

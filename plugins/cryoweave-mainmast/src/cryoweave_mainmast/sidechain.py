@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap
 from cryoweave.errors import InputError
-from cryoweave.kernels.backbone import CA, CB, C, N
+from cryoweave.kernels.backbone import CA, CB, C, N, unit
 from cryoweave.kernels.grid import gaussian, interpolate
 
 Samples = NDArray[np.float64]
@@ -163,11 +163,6 @@ def local_axes(before: NDArray[np.float64], here: NDArray[np.float64], behind: N
     beta = unit(CALPHA_CBETA[0] * outward + CALPHA_CBETA[1] * normal)
     along = unit(np.cross(outward, normal))
     return beta, along, unit(np.cross(beta, along))
-
-
-def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vectors of length 1; zero vectors stay."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
 
 
 def fitted(samples: NDArray[np.float64], letters: NDArray[np.str_], prior: float, ridge: float) -> SideChainTable:

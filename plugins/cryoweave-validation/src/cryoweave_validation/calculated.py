@@ -10,13 +10,13 @@ from cryoweave.data import DensityMap, Frame, Model
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.simulate import simulate_electron
+from cryoweave_validation.atoms import require_contrast
 
 OVERSAMPLING = 3.0
 """Grid points per Å for each 1/Å to be kept: half as many again as Nyquist asks."""
 BLUR = 12.0
 """Least B factor of an atom on that grid, over the square of the resolution: what folds back beyond the grid's own
 limit is then e^-12, against e^-3 at the last coefficient that is kept."""
-WATER = ("HOH", "DOD", "WAT", "H2O", "TIP", "TIP3", "SOL")
 
 Spectrum = NDArray[np.complex64]
 
@@ -25,12 +25,7 @@ def require_judgeable(model: Model, density: DensityMap) -> None:
     """Raise StageError if there is no atom, no contrast, or no atom within the map."""
     if not len(model):
         raise StageError("the model has no atom", "give a model with coordinates")
-    lowest = float(density.values.min())
-    if lowest == float(density.values.max()):
-        raise StageError(
-            f"the map has the same density everywhere: {lowest:g}",
-            "it is empty or masked away; `cryoweave map info` describes the file",
-        )
+    require_contrast(density)
     if not density.frame.contains(model.xyz).any():
         raise StageError(
             "no atom of the model lies in the map", "compare the map's origin with the model's; --origin sets it"

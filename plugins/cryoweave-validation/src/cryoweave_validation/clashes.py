@@ -8,7 +8,8 @@ from cryoweave.data.residues import AMINO_ACIDS, NUCLEOTIDES
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
 from cryoweave.kernels.graph import neighbour_pairs
-from cryoweave_validation.peptides import KNOWN, PEPTIDE_BOND, residue_rows
+from cryoweave_validation.atoms import WATER, first_location, residue_rows
+from cryoweave_validation.peptides import KNOWN, PEPTIDE_BOND
 
 RADII = {
     "C": 1.70, "N": 1.55, "O": 1.40, "F": 1.47, "P": 1.80, "S": 1.80, "CL": 1.75, "BR": 1.85, "I": 1.98, "SE": 1.90,
@@ -24,7 +25,6 @@ HYDROGEN_BOND = 0.4
 """Å that atoms which may share a hydrogen bond come closer: as in UCSF Chimera's clash detection."""
 COVALENT = (1.2, 1.9)
 """Å between bonded atoms of a ligand, sugar or modified residue and another residue (C–N 1.45, C–S 1.82)."""
-WATER = ("HOH", "DOD", "WAT", "H2O", "TIP", "TIP3", "SOL")
 PHOSPHODIESTER, DISULFIDE = 2.2, 2.5
 """Å; O3'–P and S–S closer than this are bonded (1.6 and 2.05 ideally)."""
 FAR = 9
@@ -94,12 +94,8 @@ def overlaps_counted(model: Model, params: NoParams, ctx: Context) -> ScoreTable
 
 def judged_atoms(model: Model) -> NDArray[np.bool_]:
     """Atoms with a radius, of each residue's first alternative location."""
-    residue, first = residue_rows(model)
-    kept = np.full(len(first), "", dtype=model.altloc.dtype)
-    named = np.flatnonzero(model.altloc != "")[::-1]
-    kept[residue[named]] = model.altloc[named]  # of several, the first in the file stays
     with_radius = np.isin(np.char.upper(model.element), list(RADII))
-    return np.asarray(with_radius & ((model.altloc == "") | (model.altloc == kept[residue])))
+    return np.asarray(with_radius & first_location(model))
 
 
 def overlapping(atoms: Model, residue: Indices) -> tuple[Pairs, NDArray[np.float64]]:

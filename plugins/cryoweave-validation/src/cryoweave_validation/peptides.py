@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cryoweave.data import Curve, Metric, Model, ScoreTable
 from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS
 from cryoweave.errors import NotApplicableError
+from cryoweave_validation.atoms import residue_rows
 
 PEPTIDE_BOND = 2.0
 """Å; C and N of neighbours closer than this are bonded, as cctbx has it. The ideal is 1.33 (Engh & Huber 1991, Acta
@@ -117,23 +118,6 @@ def peptides(model: Model, names: Sequence[str]) -> Peptides:
         tuple(names),
         xyz,
     )
-
-
-def residue_rows(model: Model) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For each atom the number of its residue, in the order of the model; and the first atom of each residue."""
-    if not len(model):
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    code = model.residue_number.astype(np.int64) - int(model.residue_number.min())
-    span = int(code.max()) + 1
-    for column in (model.chain, model.insertion_code):
-        values, inverse = np.unique(column, return_inverse=True)
-        code += span * inverse
-        span *= len(values)
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.intp)
-    rank[order] = np.arange(len(order))
-    return rank[inverse], first[order]
 
 
 def previous(values: Rows) -> Rows:

@@ -11,6 +11,7 @@ from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTID
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.quality import radial_correlation
+from cryoweave_validation.atoms import first_location, require_contrast, residue_rows
 from cryoweave_validation.qscore_stages import QScoreParams
 
 KINDS = {
@@ -89,12 +90,7 @@ def require_judgeable(density: DensityMap, inside: Mask) -> None:
     """Raise StageError where every Q-score would be zero."""
     if not len(inside):
         raise StageError("the model has no atom other than hydrogen", "give a model with atoms")
-    lowest = float(density.values.min())
-    if lowest == float(density.values.max()):
-        raise StageError(
-            f"the map has the same density everywhere: {lowest:g}",
-            "it is empty or masked away; `cryoweave map info` describes the file",
-        )
+    require_contrast(density)
     if not inside.any():
         raise StageError("no atom lies in the map", "is the model fitted to it? Compare the map's origin")
 
@@ -102,23 +98,7 @@ def require_judgeable(density: DensityMap, inside: Mask) -> None:
 def judged_atoms(model: Model) -> Model:
     """All but hydrogens; of alternative locations, those of the first that the residue names."""
     atoms = model.select(~np.isin(model.element, ("H", "D")))
-    row, first = residue_rows(atoms)
-    named = np.flatnonzero(atoms.altloc != "")
-    rows, where = np.unique(row[named], return_index=True)
-    chosen = np.full(len(first), "", dtype=atoms.altloc.dtype)
-    chosen[rows] = atoms.altloc[named[where]]
-    return atoms.select((atoms.altloc == "") | (atoms.altloc == chosen[row]))
-
-
-def residue_rows(atoms: Model) -> tuple[Rows, Rows]:
-    """For each atom the row of its residue, and for each row its first atom; in the order of first appearance."""
-    chain, insertion = (np.unique(names, return_inverse=True)[1] for names in (atoms.chain, atoms.insertion_code))
-    keys = np.column_stack((chain, atoms.residue_number, insertion))
-    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank[inverse.reshape(-1)], first[order]
+    return atoms.select(first_location(atoms))
 
 
 def kinds_of(atoms: Model, row: Rows) -> NDArray[np.str_]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cryoweave.data import Frame, Model
 from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTIDES
 from cryoweave.host import Context
-from cryoweave_validation.calculated import WATER
+from cryoweave_validation.atoms import WATER, residue_rows
 
 CHUNK = 1 << 21
 """Voxels of the boxes around residues that are looked at in one go."""
@@ -78,15 +78,10 @@ class Residues:
 def residues_of(model: Model) -> Residues:
     """All residues but water, told apart by chain, number and insertion code."""
     solute = np.flatnonzero(~np.isin(model.residue_name, WATER))
-    chain, insertion = (np.unique(c[solute], return_inverse=True)[1] for c in (model.chain, model.insertion_code))
-    number = model.residue_number[solute].astype(np.int64)
-    key = (chain * (int(insertion.max(initial=0)) + 1) + insertion) * (1 << 33) + number + (1 << 32)
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    appearance = np.argsort(np.argsort(first))
-    row = appearance[inverse]
+    row, first = residue_rows(model.select(solute))
     order = np.argsort(row, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(first)))]).astype(np.intp)
-    return Residues(solute[np.sort(first)], solute[order], start)
+    return Residues(solute[first], solute[order], start)
 
 
 def voxels_near(frame: Frame, xyz: NDArray[np.float64], start: Rows, radius: float, ctx: Context) -> Iterator[Near]:
