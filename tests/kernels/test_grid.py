@@ -162,6 +162,19 @@ def test_a_mask_holds_the_voxels_within_the_radius(seed, shape, radius):
 
 
 @few
+@given(SEEDS, SHAPES, st.floats(0.3, 5))
+def test_voxels_belong_to_the_nearest_point(seed, shape, radius):
+    frame = frame_of(np.empty(shape))
+    xyz = points_around(seed, frame, 4)
+    voxels = np.indices(shape).reshape(3, -1).T[:, ::-1] * np.array(frame.voxel_xyz) + np.array(frame.origin_xyz)
+    distance = np.linalg.norm(voxels[:, None] - xyz, axis=2)
+    found = grid.nearest_around(frame, xyz, radius).ravel()
+    np.testing.assert_array_equal(found >= 0, grid.mask_around(frame, xyz, radius).ravel())
+    near = np.flatnonzero(found >= 0)
+    np.testing.assert_allclose(distance[near, found[near]], distance[near].min(axis=1), atol=1e-9)
+
+
+@few
 @given(SEEDS, WIDE)
 def test_statistics_equal_numpy(seed, shape):
     values = noise(seed, shape)
@@ -203,6 +216,7 @@ CALLS = {
     "laplacian": lambda v: grid.laplacian(v, (1.0, 2.0, 3.0)),
     "label": lambda v: grid.label_components(v, 0.3)[0],
     "mask": lambda v: grid.mask_around(frame_of(v), points_around(1, frame_of(v)), 3.0),
+    "nearest": lambda v: grid.nearest_around(frame_of(v), points_around(1, frame_of(v)), 3.0),
     "statistics": grid.statistics,
     "volume_threshold": lambda v: grid.volume_threshold(v, 100),
 }
@@ -229,7 +243,7 @@ def test_threads_strides_and_types_do_not_matter(name):
     np.testing.assert_array_equal(values, before)
 
 
-@pytest.mark.parametrize("name", sorted(set(CALLS) - {"mask"}))
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"mask", "nearest"}))
 def test_what_is_not_finite_is_refused_with_its_place(name):
     values = noise(3, (5, 6, 7))
     values[3, 2, 1] = np.nan

@@ -225,6 +225,30 @@ def mask_around(frame: Frame, xyz: Points, radius: float) -> NDArray[np.bool_]:
     return _core.mask_around(_shape(frame), *_place(frame), points(xyz), radius)
 
 
+def nearest_around(frame: Frame, xyz: Points, radius: float) -> NDArray[np.int32]:
+    """Which of the points is nearest to each voxel's centre.
+
+    Parameters
+    ----------
+    frame
+        Where the voxels are.
+    xyz
+        Points in Å, shape ``(n, 3)``.
+    radius
+        Distance in Å, not negative; a voxel exactly this far is still near.
+
+    Returns
+    -------
+    Index of the nearest point, of equally near ones the first, -1 where none is within the radius; the frame's shape.
+
+    Raises
+    ------
+    InputError
+        If a point or the radius is not finite, or the radius is negative.
+    """
+    return _core.nearest_around(_shape(frame), *_place(frame), points(xyz), radius)
+
+
 def statistics(values: Map) -> Statistics:
     """Extremes, mean, standard deviation and number of non-zero voxels, with sums in float64.
 

@@ -131,6 +131,22 @@ pub fn mask_around<'py>(
     Ok(mask.into_pyarray(py))
 }
 
+#[pyfunction]
+pub fn nearest_around<'py>(
+    py: Python<'py>,
+    shape_zyx: Shape,
+    voxel_xyz: Triple,
+    origin_xyz: Triple,
+    xyz: PyReadonlyArray2<'py, f64>,
+    radius: f64,
+) -> PyResult<Bound<'py, PyArray3<i32>>> {
+    let points = rows("xyz", &xyz)?;
+    let nearest = enter(py, |control| {
+        mask::nearest_around(&frame(shape_zyx, voxel_xyz, origin_xyz)?, &points, radius, control)
+    })?;
+    Ok(nearest.into_pyarray(py))
+}
+
 /// Minimum, maximum, mean, standard deviation and the number of voxels that are not zero.
 #[pyfunction]
 pub fn statistics(py: Python<'_>, values: PyReadonlyArray3<'_, f32>) -> PyResult<(f32, f32, f64, f64, usize)> {

@@ -26,8 +26,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::grid::{
-        gaussian, gradient, interpolate, label_components, laplacian, mask_around, resample, statistics, upsample2,
-        volume_threshold,
+        gaussian, gradient, interpolate, label_components, laplacian, mask_around, nearest_around, resample,
+        statistics, upsample2, volume_threshold,
     };
     #[pymodule_export]
     use super::metrics::{lddt, match_points, superpose, tm_distance_scale, tm_score};

@@ -177,6 +177,62 @@ fn number(runs: &Runs, parents: &[usize], sizes: &mut Vec<i64>) -> Result<Vec<i3
 
 /// Voxels whose centre is within `radius` Å of any point.
 pub fn mask_around(frame: &Frame, points: &[[f64; 3]], radius: f64, control: &Control) -> Result<Array3<bool>> {
+    let mut out = zeroed::<bool>(frame.shape_zyx)?;
+    let along_z = along_z(frame, points, radius)?;
+    let plane = frame.shape_zyx[1] * frame.shape_zyx[2];
+    if !out.is_empty() {
+        out.par_chunks_mut(plane).enumerate().try_for_each(|(z, slab)| {
+            control.step()?;
+            for (point, _) in near_slab(frame, &along_z, z, radius) {
+                control.check()?;
+                discs(frame, point, z, radius, |y, row, _| {
+                    slab[y * frame.shape_zyx[2]..][row].fill(true);
+                });
+            }
+            Ok(())
+        })?;
+    }
+    shaped(frame.shape_zyx, out)
+}
+
+/// Index of the point nearest to each voxel's centre, -1 where none is within `radius` Å; of equals the first.
+pub fn nearest_around(frame: &Frame, points: &[[f64; 3]], radius: f64, control: &Control) -> Result<Array3<i32>> {
+    let mut out = zeroed::<i32>(frame.shape_zyx)?;
+    let along_z = along_z(frame, points, radius)?;
+    let [_, ny, nx] = frame.shape_zyx;
+    let side = frame.voxel_zyx()[2];
+    if !out.is_empty() {
+        out.par_chunks_mut(ny * nx)
+            .enumerate()
+            .try_for_each_init(Vec::new, |squares, (z, slab)| {
+                control.step()?;
+                slab.fill(-1);
+                squares.clear();
+                squares.resize(ny * nx, f64::INFINITY);
+                for (point, index) in near_slab(frame, &along_z, z, radius) {
+                    control.check()?;
+                    discs(frame, point, z, radius, |y, row, across| {
+                        for x in row {
+                            let square = across + ((x as f64 - point[2]) * side).powi(2);
+                            let at = y * nx + x;
+                            if square < squares[at] || (square == squares[at] && *index < slab[at]) {
+                                squares[at] = square;
+                                slab[at] = *index;
+                            }
+                        }
+                    });
+                }
+                Ok(())
+            })?;
+    }
+    shaped(frame.shape_zyx, out)
+}
+
+/// A fractional index and the point's number.
+type Numbered = ([f64; 3], i32);
+
+/// The points by slab.
+fn along_z(frame: &Frame, points: &[[f64; 3]], radius: f64) -> Result<Vec<Numbered>> {
     check_points(points)?;
     if !(radius.is_finite() && radius >= 0.0) {
         return Err(Error::Parameter {
@@ -185,46 +241,52 @@ pub fn mask_around(frame: &Frame, points: &[[f64; 3]], radius: f64, control: &Co
             value: radius,
         });
     }
-    let mut out = zeroed::<bool>(frame.shape_zyx)?;
-    let [_, ny, nx] = frame.shape_zyx;
-    let mut along_z: Vec<[f64; 3]> = points.iter().map(|&point| frame.to_zyx(point)).collect();
-    along_z.sort_unstable_by(|a, b| a[0].total_cmp(&b[0]));
-    if !out.is_empty() {
-        out.par_chunks_mut(ny * nx).enumerate().try_for_each(|(z, slab)| {
-            control.step()?;
-            let reach = radius / frame.voxel_xyz[2] * (1.0 + TIE) + TIE;
-            let first = along_z.partition_point(|point| point[0] < z as f64 - reach);
-            for point in along_z
-                .iter()
-                .skip(first)
-                .take_while(|point| point[0] <= z as f64 + reach)
-            {
-                control.check()?;
-                mark(slab, frame, point, z, radius);
-            }
-            Ok(())
-        })?;
+    if i32::try_from(points.len()).is_err() {
+        return Err(Error::Parameter {
+            name: "points",
+            rule: "fewer than 2^31",
+            value: points.len() as f64,
+        });
     }
-    shaped(frame.shape_zyx, out)
+    let mut found: Vec<Numbered> = (0..).zip(points).map(|(i, &point)| (frame.to_zyx(point), i)).collect();
+    found.sort_unstable_by(|(a, _), (b, _)| a[0].total_cmp(&b[0]));
+    Ok(found)
 }
 
-/// A voxel exactly at the radius is inside, whatever way its distance was rounded.
-const TIE: f64 = 1e-9;
+/// Those of the points whose ball can reach slab `z`.
+fn near_slab<'a>(frame: &Frame, points: &'a [Numbered], z: usize, radius: f64) -> impl Iterator<Item = &'a Numbered> {
+    let reach = radius / frame.voxel_xyz[2] * (1.0 + TIE) + TIE;
+    let first = points.partition_point(|(point, _)| point[0] < z as f64 - reach);
+    points[first..]
+        .iter()
+        .take_while(move |(point, _)| point[0] <= z as f64 + reach)
+}
 
-/// Mark the disc that a ball around `point` (a fractional index) cuts out of slab `z`.
-fn mark(slab: &mut [bool], frame: &Frame, point: &[f64; 3], z: usize, radius: f64) {
+/// Rows of the disc that a ball around `point` (a fractional index) cuts out of slab `z`: y, the range of x, and the
+/// square of the distance along z and y in Å².
+fn discs(
+    frame: &Frame,
+    point: &[f64; 3],
+    z: usize,
+    radius: f64,
+    mut visit: impl FnMut(usize, std::ops::Range<usize>, f64),
+) {
     let [_, ny, nx] = frame.shape_zyx;
     let [side_z, side_y, side_x] = frame.voxel_zyx();
-    let square = radius * radius * (1.0 + TIE) - ((z as f64 - point[0]) * side_z).powi(2);
+    let along = ((z as f64 - point[0]) * side_z).powi(2);
+    let square = radius * radius * (1.0 + TIE) - along;
     if square < 0.0 {
         return;
     }
     for y in span(point[1], square.sqrt() / side_y, ny) {
-        let left = square - ((y as f64 - point[1]) * side_y).powi(2);
-        let reach = left.max(0.0).sqrt() / side_x;
-        slab[y * nx..(y + 1) * nx][span(point[2], reach, nx)].fill(true);
+        let across = ((y as f64 - point[1]) * side_y).powi(2);
+        let reach = (square - across).max(0.0).sqrt() / side_x;
+        visit(y, span(point[2], reach, nx), along + across);
     }
 }
+
+/// A voxel exactly at the radius is inside, whatever way its distance was rounded.
+const TIE: f64 = 1e-9;
 
 /// Indices within `reach` of `centre`, of those that exist.
 pub(crate) fn span(centre: f64, reach: f64, n: usize) -> std::ops::Range<usize> {
@@ -284,5 +346,18 @@ mod tests {
         assert_eq!(count(&[[1e300; 3], [-1e300; 3]], 1.0), 0);
         assert_eq!(count(&[], 1.0), 0);
         assert!(mask_around(&frame, &[], -1.0, &Control::default()).is_err());
+    }
+
+    #[test]
+    fn voxels_belong_to_the_nearest_point_and_of_equals_to_the_first() {
+        let frame = Frame::new([1, 1, 5], [1.0; 3], [0.0; 3]).unwrap();
+        let owners = |points: &[[f64; 3]], radius| {
+            let found = nearest_around(&frame, points, radius, &Control::default()).unwrap();
+            found.into_raw_vec_and_offset().0
+        };
+        assert_eq!(owners(&[[3.0, 0.0, 0.0], [1.0, 0.0, 0.0]], 1.0), [1, 1, 0, 0, 0]);
+        assert_eq!(owners(&[[4.0, 0.0, 0.0]], 1.5), [-1, -1, -1, 0, 0]);
+        assert_eq!(owners(&[], 3.0), [-1; 5]);
+        assert!(nearest_around(&frame, &[[f64::NAN; 3]], 1.0, &Control::default()).is_err());
     }
 }
