@@ -9,13 +9,12 @@ import pytest
 
 from cryoweave import run_stage
 from cryoweave.data import Curve, DensityMap, Frame
-from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.io.maps import read_map, write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
 from cryoweave.testing import StageContract, ideal_model, simulated_map
-from cryoweave_validation.calculated import back, cut, structure_factors, transform
+from cryoweave_validation.calculated import back, structure_factors, transform
 from cryoweave_validation.fsc import crossing, shell_sums
 
 MODEL = ideal_model("H" * 12 + "CCC" + "E" * 9)
@@ -23,30 +22,11 @@ DENSITY = simulated_map(MODEL, resolution=3.0, noise=0.05)
 MAP, ATOMS = "emd30342_integrin/emd_30342_A_z4.mrc.gz", "emd30342_integrin/7cec_A.cif.gz"
 
 
-def halves(frame, resolution=5.0, noise=0.05):
-    """White signal up to a resolution, and two independent noises."""
-    rng = np.random.default_rng(2)
-    spectrum = transform(rng.normal(size=frame.shape_zyx).astype(np.float32), Context())
-    cut(spectrum, frame, resolution)
-    signal = back(spectrum, frame, Context())
-    return [
-        DensityMap(signal + rng.normal(0, noise, signal.shape).astype(np.float32), frame) for _ in ("first", "second")
-    ]
-
-
 class TestFsc(StageContract):
     stage_id = "quality.fsc"
 
     def inputs(self):
         return {"model": MODEL, "density": DENSITY}
-
-
-class TestHalfFsc(StageContract):
-    stage_id = "quality.half_fsc"
-
-    def inputs(self):
-        first, second = halves(Frame((20, 24, 22), (1.0, 1.0, 1.0)))
-        return {"half_a": first, "half_b": second}
 
 
 def scores(model, density, **params):
@@ -74,27 +54,6 @@ def test_shells_equal_a_twin_on_the_whole_spectrum(shape):
             slow = (x * y.conj()).real.sum() / np.sqrt((abs(x) ** 2).sum() * (abs(y) ** 2).sum())
             assert found.correlation()[i] == pytest.approx(slow, abs=1e-5)
     assert alike >= 2
-
-
-@pytest.mark.parametrize("voxel", [(1.0, 1.0, 1.0), (0.8, 1.6, 1.1)])
-def test_a_known_resolution_is_found_on_any_grid(voxel):
-    first, second = halves(Frame((50, 41, 60), voxel, (3.0, 4.0, 5.0)))
-    found = run_stage("quality.half_fsc", half_a=first, half_b=second)
-    shell = 1 / max(first.frame.extent_xyz)
-    assert 0.2 - shell / 2 < 1 / found.whole["half_fsc_0.143"] < 0.2 + shell
-    assert len(found) == 0
-    curve = found.curves["fsc_half"]
-    assert curve.y[curve.x < 0.19].min() > 0.9
-    assert np.abs(curve.y[curve.x > 0.21]).max() < 0.2
-    assert curve.x.max() < 0.5 / max(voxel)
-
-
-def test_half_maps_must_fit_each_other():
-    first, second = halves(Frame((20, 24, 22)))
-    with pytest.raises(StageError, match="different grids"):
-        run_stage("quality.half_fsc", half_a=first, half_b=DensityMap(second.values[1:], Frame((19, 24, 22))))
-    with pytest.raises(StageError, match="different grids"):
-        run_stage("quality.half_fsc", half_a=first, half_b=DensityMap(second.values, Frame((20, 24, 22), (1.1, 1, 1))))
 
 
 def test_a_map_as_calculated_correlates_fully_and_a_shifted_one_does_not():

@@ -1,4 +1,4 @@
-"""Fourier shell correlation of map and model, and of two half maps.
+"""Fourier shell correlation of map and model.
 
 Mask, sharpening and shells are those of servalcat (Yamashita et al. 2021, doi 10.1107/S2059798321009475). Its factors
 are X-ray ones turned by the Mott–Bethe formula, which with the tables' precision overrates nitrogen at low resolution
@@ -6,6 +6,7 @@ are X-ray ones turned by the Mott–Bethe formula, which with the tables' precis
 by a few Å².
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.optimize import minimize_scalar
 
 from cryoweave.data import Curve, DensityMap, Frame, Metric, Model, ScoreTable
 from cryoweave.errors import StageError
-from cryoweave.host import Context, NoParams
+from cryoweave.host import Context
 from cryoweave.kernels.grid import mask_around
 from cryoweave_validation.calculated import (
     Spectrum,
@@ -36,7 +37,6 @@ SHARPEST = 500.0
 LEVELS = (0.5, 0.143, 0.0)
 
 CROSSING = "resolution at which the {} first falls below {:g}, between shells by a straight line; none if it never does"
-HALF = "Fourier shell correlation of the two half maps, no mask applied"
 MODEL = (
     "Fourier shell correlation of the calculated map and the map within 3 Å (mask_radius) of heavy atoms, which was "
     "sharpened to the model before masking; shells of 1 / (longest edge of the box)"
@@ -49,8 +49,6 @@ METRICS = {
         True,
     ),
     **{f"fsc_{level:g}": Metric(CROSSING.format("map–model FSC", level), "Å", False) for level in LEVELS},
-    "half_fsc_0.143": Metric(CROSSING.format("FSC of the half maps (no mask applied)", 0.143), "Å", False),
-    "half_fsc_0.5": Metric(CROSSING.format("FSC of the half maps (no mask applied)", 0.5), "Å", False),
 }
 
 
@@ -97,26 +95,7 @@ def model_fsc(model: Model, density: DensityMap, params: FscParams, ctx: Context
     counts = within.number[known]
     mean = float((counts * within.correlation()[known]).sum() / counts.sum()) if known.any() else np.nan
     whole = {"fsc_average": mean} | {f"fsc_{level:g}": crossing(curve, level) for level in LEVELS}
-    return without_residues(whole, {"fsc_model": curve})
-
-
-def half_fsc(half_a: DensityMap, half_b: DensityMap, params: NoParams, ctx: Context) -> ScoreTable:
-    """FSC of two half maps as they are, and where it falls below 0.143 and 0.5."""
-    for name, half in (("first", half_a), ("second", half_b)):
-        if half.values.min() == half.values.max():
-            raise StageError(f"the {name} half map has the same density everywhere", "give two maps with density")
-    frame = half_a.frame
-    close = np.allclose(frame.voxel_xyz, half_b.frame.voxel_xyz, rtol=1e-4)
-    if half_b.frame.shape_zyx != frame.shape_zyx or not close:
-        raise StageError(
-            f"the half maps have different grids: {frame.shape_zyx[::-1]} voxels of {frame.voxel_xyz} Å and "
-            f"{half_b.frame.shape_zyx[::-1]} of {half_b.frame.voxel_xyz} Å",
-            "give the two half maps of one reconstruction",
-        )
-    sums = shell_sums(transform(half_a.values, ctx), transform(half_b.values, ctx), frame, np.inf, nyquist(frame))
-    curve = curve_of([sums], HALF)
-    whole = {f"half_fsc_{level:g}": crossing(curve, level) for level in (0.143, 0.5)}
-    return without_residues(whole, {"fsc_half": curve})
+    return without_residues(whole, {"fsc_model": curve}, METRICS)
 
 
 def masked_spectrum(
@@ -212,8 +191,8 @@ def crossing(curve: Curve, level: float) -> float:
     return float(1 / (x[i - 1] + (x[i] - x[i - 1]) * (y[i - 1] - level) / (y[i - 1] - y[i])))
 
 
-def without_residues(whole: dict[str, float], curves: dict[str, Curve]) -> ScoreTable:
+def without_residues(whole: dict[str, float], curves: dict[str, Curve], metrics: Mapping[str, Metric]) -> ScoreTable:
     """A table of no residues."""
     nothing = np.array([], dtype=np.str_)
-    metrics = {name: METRICS[name] for name in whole}
+    metrics = {name: metrics[name] for name in whole}
     return ScoreTable(nothing, np.array([], np.int32), nothing, nothing, {}, whole, metrics, curves)

@@ -3,6 +3,7 @@
 from cryoweave.data import DensityMap, Model, ScoreTable
 from cryoweave.host import Kind, Params, Stage, param
 
+CHEN = "Chen et al. 2013, doi 10.1016/j.ultramic.2013.06.004"
 SERVALCAT = "Yamashita et al. 2021, doi 10.1107/S2059798321009475"
 
 
@@ -15,6 +16,25 @@ class FscParams(Params):
     )
     sharpening: float = param(
         0.0, "B factor by which the map is sharpened before masking; 0: fitted to the model", unit="Å²", ge=-500, le=500
+    )
+
+
+class HalfFscParams(Params):
+    """Parameters of ``quality.half_fsc``."""
+
+    mask_radius: float = param(
+        3.0, "the mask is 1 this far around heavy atoms", unit="Å", gt=0, le=1000, source=SERVALCAT
+    )
+    mask_edge: float = param(
+        6.0,
+        "width of the cosine edge around that",
+        unit="Å",
+        gt=0,
+        le=100,
+        source="relion_postprocess has 6 voxels; soft so that the edge itself correlates little: Chen et al. 2013",
+    )
+    randomise_below: float = param(
+        0.8, "phases become random from where the unmasked correlation falls below this", gt=0, lt=1, source=CHEN
     )
 
 
@@ -32,10 +52,13 @@ STAGES = [
     Stage(
         id="quality.half_fsc",
         kind=Kind.VALIDATE,
-        summary="Fourier shell correlation of two half maps, without a mask",
-        load="cryoweave_validation.fsc:half_fsc",
-        takes={"half_a": DensityMap, "half_b": DensityMap},
+        summary="Fourier shell correlation of two half maps: without a mask, in one around the model, corrected for it",
+        load="cryoweave_validation.half_fsc:half_fsc",
+        takes={"half_a": DensityMap, "half_b": DensityMap, "model": Model},
+        optional=("model",),
         gives=ScoreTable,
-        cites=("10.1016/j.jmb.2003.07.013",),
+        params=HalfFscParams,
+        version=2,
+        cites=("10.1016/j.jmb.2003.07.013", "10.1016/j.ultramic.2013.06.004"),
     ),
 ]
