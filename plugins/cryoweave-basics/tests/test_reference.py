@@ -111,6 +111,20 @@ def test_a_second_copy_cannot_be_claimed_twice(native):
     assert figures["precision"] == pytest.approx(0.5)
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.sets(st.integers(1, 194), max_size=30), st.booleans())
+def test_cutting_a_model_into_chains_changes_no_figure(places, renumbered):
+    native = read_model(EXAMPLE / "3J6B_9.pdb").trace_atoms()
+    ours = scattered(native, 1.0)
+    fragment = np.searchsorted(sorted(places), np.arange(195), side="right")
+    number = np.arange(1, 196) - np.searchsorted(fragment, fragment) if renumbered else ours.residue_number
+    pieces = replace(ours, chain=np.char.add("f", fragment.astype(str)), residue_number=number.astype(np.int32))
+    found, expected = scores(pieces, native), scores(ours, native)
+    assert found.whole == pytest.approx(expected.whole)
+    for name, values in expected.residues.items():
+        np.testing.assert_allclose(found.residues[name], values)
+
+
 def test_short_pieces_keep_the_register_that_their_numbers_say(native):
     """An alignment alone puts some pieces of five residues elsewhere."""
     kept = (np.arange(len(native)) % 9) < 5

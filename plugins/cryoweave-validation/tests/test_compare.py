@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cryoweave import run_stage
 from cryoweave.data import Model
@@ -70,6 +72,21 @@ def test_one_wrong_residue_is_told_from_the_others():
         assert found.residues[column].argmin() == 9
         assert found.residues[column][9] < 0.2
         assert np.median(found.residues[column]) > 0.9
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sets(st.integers(2, 60), max_size=12), st.booleans(), st.integers(0, 1000))
+def test_cutting_a_model_into_chains_changes_no_distance(places, renumbered, seed):
+    noise = np.random.default_rng(seed).normal(0, 0.7, MODEL.xyz.shape)
+    ours = replace(MODEL, xyz=MODEL.xyz + noise)
+    starts = np.array([1, *sorted(places)])
+    fragment = np.searchsorted(starts, ours.residue_number, side="right") - 1
+    number = ours.residue_number - starts[fragment] + 1 if renumbered else ours.residue_number
+    pieces = replace(ours, chain=np.char.add("f", fragment.astype(str)), residue_number=number.astype(np.int32))
+    found, expected = scores("lddt", pieces), scores("lddt", ours)
+    assert found.whole == pytest.approx(expected.whole)
+    for name, values in expected.residues.items():
+        np.testing.assert_allclose(found.residues[name], values)
 
 
 def test_a_trace_has_no_score_of_all_atoms():

@@ -11,6 +11,8 @@ from cryoweave.kernels.align import align_sequences
 
 CLOSE = 3.0
 """Å; a Cα this close to a reference Cα counts as found: the field's convention (phenix.chain_comparison)."""
+MOST_REPEATS = 50
+"""Places in a chain that a fragment may fit."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,23 @@ class Chain:
     letters: str
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """Rows of both tables, shape ``(k, 2)``, that one chain of the model would pair; and what speaks for it."""
+
+    chain: int
+    pairs: NDArray[np.intp]
+    close: int
+    gap: float
+    """Median distance of the pairs, Å."""
+
+
 def own_residues(ours: Model, native: Model) -> NDArray[np.intp]:
     """For each model residue the row of the reference residue that it claims to be.
 
-    Chains are mapped one to one, those first whose claims lie nearest: for copies of one sequence this finds out which
-    copy a chain is.
+    Each chain of the model goes to one of the reference, those first whose claims lie nearest: for copies of one
+    sequence this finds out which copy a chain is. Several may go to one reference chain, as the fragments of a broken
+    model do, if no two claim the same residue; a chain that claims one that is taken goes elsewhere or nowhere.
 
     Parameters
     ----------
@@ -37,25 +51,58 @@ def own_residues(ours: Model, native: Model) -> NDArray[np.intp]:
     -------
     Rows of ``native``, shape ``(len(ours),)``; -1 where there is none.
     """
+    claims = _claims(ours, native)
+    in_place = any(claim.close for claim in claims)  # else distances mean nothing, and the files' order decides
+
+    def order(claim: _Claim) -> tuple[int, int, float]:
+        return -claim.close, -len(claim.pairs), claim.gap if in_place else 0.0
+
+    own = np.full(len(ours), -1, dtype=np.intp)
+    taken = np.zeros(len(native), dtype=np.bool_)
+    settled: set[int] = set()
+    for claim in sorted(claims, key=order):
+        mine, theirs = claim.pairs.T
+        if claim.chain not in settled and not taken[theirs].any():
+            settled.add(claim.chain)
+            taken[theirs] = True
+            own[mine] = theirs
+    return own
+
+
+def _claims(ours: Model, native: Model) -> list[_Claim]:
+    """Of each chain of the model on each of the reference, in their order."""
     claims = []
-    aligned: dict[tuple[str, bytes, str, bytes], NDArray[np.intp]] = {}
+    placed: dict[tuple[str, bytes, str, bytes], list[NDArray[np.intp]]] = {}
     theirs_all = chains_of(native)
     for i, mine in enumerate(chains_of(ours)):
-        for j, theirs in enumerate(theirs_all):
+        for theirs in theirs_all:
             key = (mine.letters, mine.numbers.tobytes(), theirs.letters, theirs.numbers.tobytes())
-            if key not in aligned:  # copies of one chain are aligned once
-                aligned[key] = _align(mine, theirs)
-            pairs = _rows(mine, theirs, aligned[key])
-            if len(pairs):
+            if key not in placed:  # copies of one chain are aligned once
+                placed[key] = [_align(mine, theirs), *_repeats(mine, theirs)]
+            for pairs in (_rows(mine, theirs, places) for places in placed[key] if len(places)):
                 gaps = np.linalg.norm(ours.xyz[pairs[:, 0]] - native.xyz[pairs[:, 1]], axis=1)
-                claims.append((-int((gaps <= CLOSE).sum()), -len(pairs), i, j, pairs))
-    own = np.full(len(ours), -1, dtype=np.intp)
-    used: set[tuple[str, int]] = set()
-    for _, _, i, j, pairs in sorted(claims, key=lambda claim: claim[:4]):
-        if ("model", i) not in used and ("reference", j) not in used:
-            used |= {("model", i), ("reference", j)}
-            own[pairs[:, 0]] = pairs[:, 1]
-    return own
+                claims.append(_Claim(i, pairs, int((gaps <= CLOSE).sum()), float(np.median(gaps))))
+    return claims
+
+
+def _repeats(mine: Chain, theirs: Chain) -> list[NDArray[np.intp]]:
+    """Places of all of a chain wherever the other spells it out, unless its numbers say where it is.
+
+    A fragment of a few residues may fit in several places, and an alignment takes any of them. More than `MOST_REPEATS`
+    say nothing.
+    """
+    n = len(mine.letters)
+    if "X" in mine.letters or len(_shifted(mine, theirs, np.int32(0))) == n:
+        return []
+    starts: list[int] = []
+    start = theirs.letters.find(mine.letters)
+    while start >= 0 and len(starts) <= MOST_REPEATS:
+        starts.append(start)
+        start = theirs.letters.find(mine.letters, start + 1)
+    if len(starts) > MOST_REPEATS:
+        return []
+    along = np.arange(n, dtype=np.intp)
+    return [np.column_stack((along, along + start)) for start in starts]
 
 
 def chains_of(trace: Model) -> list[Chain]:

@@ -172,7 +172,7 @@ STAGES = [
         load="cryoweave_basics.reference:compared",
         takes={"model": Model, "reference": Model},
         gives=ScoreTable,
-        version=3,
+        version=4,
         cites=("10.1002/prot.20264",),
     ),
     Stage(

@@ -26,6 +26,7 @@ STAGES = [
         takes={"model": Model, "reference": Model},
         gives=ScoreTable,
         params=LddtParams,
+        version=2,
         cites=("10.1093/bioinformatics/btt473",),
     ),
     Stage(
