@@ -57,7 +57,7 @@ def show(
         console.data(f"{row['name']}: {row['package']} {row['version']}, {row['state']}")
         if row["error"]:
             console.data(f"  error: {row['error']}")
-        for hook in _HOOKS:
+        for hook in _BRINGS:
             for entry in row[hook]:
                 console.data(f"  {hook[:-1]:8} {entry}  {getattr(found, hook)[entry].summary}")
 
@@ -85,11 +85,11 @@ def doctor(as_json: console.Json = False) -> None:
         raise typer.Exit(3)
 
 
-_HOOKS = ("stages", "recipes", "formats", "checks", "commands")
+_BRINGS = ("stages", "recipes", "formats", "checks", "commands", "options")
 
 
 def _row(found: "Registry", plugin: "PluginRow") -> dict[str, Any]:
-    brings: dict[str, list[str]] = {hook: [] for hook in _HOOKS}
+    brings: dict[str, list[str]] = {hook: [] for hook in _BRINGS}
     if not plugin.error:
         for (hook, entry), package in found.origins.items():
             if package == plugin.package:

@@ -9,6 +9,7 @@ from cryoweave.errors import UsageError
 
 if TYPE_CHECKING:
     from cryoweave.host import Registry, Stage
+    from cryoweave.host.params import ParamRow
 
 app = typer.Typer(help="The stages that recipes and chains are made of.", no_args_is_help=True)
 
@@ -66,8 +67,13 @@ def show(
         console.data("")
         console.table(
             ("parameter", "type", "default", "unit", "bounds", "description", "source"),
-            [(p.name, p.type, p.default, p.unit, p.bounds, p.description, p.source) for p in params],
+            [(p.name, p.type, p.default, p.unit, p.bounds, _described(record, p), p.source) for p in params],
         )
+
+
+def _described(stage: "Stage", param: "ParamRow") -> str:
+    own = stage.is_validator and param.option
+    return f"{param.description} (`cryoweave validate {param.option}`)" if own else param.description
 
 
 def _head(found: "Registry", stage: "Stage") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Parameters of a stage: one pydantic model makes the CLI, the TOML check, the JSON schema and the docs table."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,6 +21,7 @@ def param(
     *,
     unit: str = "",
     source: str = "",
+    option: str = "",
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -37,10 +39,16 @@ def param(
         E.g. ``Å``; ``map`` for density in the map's own units; empty for pure numbers and names.
     source
         Where a scientific number comes from.
+    option
+        An option of its own, e.g. ``--model-weights``, that ``cryoweave validate`` has while the plugin is installed:
+        short for ``--set STAGE.PARAM=VALUE``, a flag if the parameter is a bool. Only a validator's counts.
     ge, gt, le, lt
         Bounds.
     """
-    extra: dict[str, Any] = {key: value for key, value in (("unit", unit), ("source", source)) if value}
+    if option and not _OPTION.fullmatch(option):
+        raise ValueError(f"an option is written --like-this, not {option!r}")
+    given = (("unit", unit), ("source", source), ("option", option))
+    extra: dict[str, Any] = {key: value for key, value in given if value}
     return Field(default, description=description, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
 
 
@@ -58,6 +66,8 @@ class ParamRow:
         As in a recipe's TOML; ``type`` is a word or two, e.g. ``float`` or ``cpu | gpu``.
     unit, bounds, description, source
         As given to :func:`param`; ``bounds`` reads like ``> 0, <= 10``. Empty where there is none.
+    option
+        Its own option of ``cryoweave validate``, if it has one.
     """
 
     name: str
@@ -67,8 +77,10 @@ class ParamRow:
     bounds: str
     description: str
     source: str
+    option: str = ""
 
 
+_OPTION = re.compile(r"--[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -86,6 +98,7 @@ def describe(params: type[Params]) -> list[ParamRow]:
                 ", ".join(_bounds(field.metadata)),
                 field.description or "",
                 str(extra.get("source", "")),
+                str(extra.get("option", "")),
             )
         )
     return rows

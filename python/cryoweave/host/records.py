@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from cryoweave.data import ScoreTable
 from cryoweave.errors import PluginError, UsageError
 from cryoweave.host.params import NoParams, Params
 
@@ -88,6 +89,11 @@ class Stage:
     cites: tuple[str, ...] = ()
     version: int = 1
     check: str = ""
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether ``cryoweave validate`` runs it."""
+        return self.kind is Kind.VALIDATE and self.gives is ScoreTable
 
     def function(self) -> Callable[..., Any]:
         """The function itself, imported now."""

@@ -10,6 +10,7 @@ import pluggy
 
 from cryoweave.errors import CryoweaveError, PluginError, UsageError
 from cryoweave.host import hookspecs
+from cryoweave.host.options import StageOption, options_of
 from cryoweave.host.records import Check, Command, Format, Recipe, Stage
 
 Record = TypeVar("Record", Stage, Recipe, Format, Check, Command)
@@ -46,6 +47,7 @@ class Registry:
     formats: dict[str, Format] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
     commands: dict[str, Command] = field(default_factory=dict)
+    options: dict[str, StageOption] = field(default_factory=dict)
     origins: dict[tuple[str, str], str] = field(default_factory=dict)
     conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
     manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
@@ -67,7 +69,7 @@ class Registry:
         return self._get("formats", self.formats, name)
 
     def package_of(self, hook: str, name: str) -> str:
-        """The distribution that brings a record; ``hook`` is ``stages``, ``recipes`` …"""
+        """The distribution that brings a record; ``hook`` is ``stages``, ``recipes`` … or ``options``."""
         return self.origins[hook, name]
 
     def _get(self, hook: str, table: dict[str, Record], name: str) -> Record:
@@ -92,6 +94,7 @@ class Registry:
         """Take in one plugin; a defect makes it a row with an error and nothing of it is used."""
         try:
             records = {hook: _records(plugin, hook, kind) for hook, kind in _HOOKS.items()}
+            records["options"] = options_of(records["stages"])
             self.manager.register(plugin, name=f"{row.package}:{row.name}")
             self.manager.check_pending()
         except (Exception, SystemExit) as error:
@@ -105,7 +108,7 @@ class Registry:
                 self._add_record(hook, record, row.package)
 
     def _add_record(self, hook: str, record: Any, package: str) -> None:
-        name = record.name if isinstance(record, Command) else record.id
+        name = record.name if isinstance(record, Command | StageOption) else record.id
         if (hook, name) in self.origins:
             other = self.origins[hook, name]
             self.conflicts[hook, name] = f"{other} and {package} both bring the {hook[:-1]} {name!r}"

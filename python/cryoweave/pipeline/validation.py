@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
 from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, UsageError
-from cryoweave.host.records import Kind, Recipe, Stage, Step
+from cryoweave.host.records import Recipe, Stage, Step
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.execute import run_stage
 from cryoweave.pipeline.measure import measured
@@ -175,8 +175,8 @@ def _keys(table: Model | ScoreTable) -> tuple[NDArray[Any], ...]:
 
 def validators() -> list[Stage]:
     """Every installed stage that judges a model, by id."""
-    found = (stage for stage in host.registry().stages.values() if stage.kind is Kind.VALIDATE)
-    return sorted((stage for stage in found if stage.gives is ScoreTable), key=lambda stage: stage.id)
+    found = (stage for stage in host.registry().stages.values() if stage.is_validator)
+    return sorted(found, key=lambda stage: stage.id)
 
 
 def parse_options(settings: Iterable[str], only: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
