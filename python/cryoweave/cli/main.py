@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from cryoweave.cli import check, compare, console, map, plan, plugins, recipes, run, stages, validate
+from cryoweave.cli.stage_options import ValidatorCommand
 
 RUN, LOOK, PLUGINS = "Run", "Look and compare", "Plugins, stages and recipes"
 
@@ -79,7 +80,7 @@ def _root(
 app.command("run", rich_help_panel=RUN)(run.run)
 app.command("plan", rich_help_panel=RUN)(plan.plan)
 app.command("check", rich_help_panel=LOOK)(check.check)
-app.command("validate", rich_help_panel=LOOK)(validate.validate)
+app.command("validate", cls=ValidatorCommand, rich_help_panel=LOOK)(validate.validate)
 app.command("compare", rich_help_panel=LOOK)(compare.compare)
 app.add_typer(map.app, name="map", rich_help_panel=LOOK)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=PLUGINS)

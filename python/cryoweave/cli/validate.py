@@ -84,10 +84,9 @@ def validate(
     judged = [Judged(name, model, path, run(model, **given), notes) for name, (model, path, notes) in read.items()]
     results = {one.name: one.result for one in judged}
     _complain(judged)
+    failed = [error for result in results.values() for error in result.failed.values()]
     if all(result.scores is None for result in results.values()):
-        raise StageError(
-            "no validator gave a score", "give a map (-v) or a reference (-r); see `cryoweave plugins doctor`"
-        )
+        raise typer.Exit(failed[0].exit_code) if failed else _no_score(bool(map_file or reference))
     for one in judged if output else ():
         write_validation(
             places[one.name], one, inputs, resolution=resolution, contour=contour, threads=choose_threads(threads)
@@ -99,7 +98,6 @@ def validate(
         console.data_json([_entry(name, result) for name, result in results.items()])
     else:
         _show(results)
-    failed = [error for result in results.values() for error in result.failed.values()]
     if failed:
         raise typer.Exit(failed[0].exit_code)
 
@@ -170,6 +168,12 @@ def _complain(judged: "list[Judged]") -> None:
             console.say(note)
         for error in one.result.failed.values():
             console.show_error(f"{one.name}: {error}", error.hint)
+
+
+def _no_score(something_given: bool) -> StageError:
+    """Nothing failed, and nothing ran: each validator has said what it lacks."""
+    hint = "each says above what it lacks" if something_given else "give a map (-v) or a reference (-r)"
+    return StageError("no validator gave a score", f"{hint}; see `cryoweave plugins doctor`")
 
 
 def _entry(name: str, result: "Validation") -> dict[str, Any]:

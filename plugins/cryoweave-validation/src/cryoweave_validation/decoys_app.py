@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cryoweave.cli import console
+from cryoweave.cli.stage_options import ValidatorCommand
 from cryoweave.errors import InputError, StageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ FILE = "decoys.tsv"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(cls=ValidatorCommand)
 def main(
     model_file: Annotated[
         Path, typer.Argument(metavar="MODEL", readable=False, help="A model (mmCIF or PDB) that is taken for right.")
