@@ -59,7 +59,7 @@ def _read_text(path: Path) -> NDArray[np.float64]:
     try:
         table = pd.read_csv(io.BytesIO(content), header=None, dtype=np.float64)
     except (ValueError, UnicodeDecodeError) as error:  # pandas' own errors are ValueErrors
-        raise InputError(f"{path} is no table of numbers: {error}", _HINT) from error
+        raise InputError(f"{path} is no table of numbers: {str(error).strip()}", _HINT) from error
     values: NDArray[np.float64] = table.to_numpy()
     if values.shape[1] == COLUMNS + 1 and np.isnan(values[:, COLUMNS]).all():  # the comma at the end of each line
         values = values[:, :COLUMNS]

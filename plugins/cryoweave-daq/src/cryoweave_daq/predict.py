@@ -33,10 +33,13 @@ def check(params: PredictParams, **_inputs: object) -> None:
     if not given:
         raise NotGivenError(
             "needs a prediction or a network",
-            "give prediction (prediction.txt, .npy) or network (.onnx, .pth), e.g. --set daq.score.prediction=FILE",
+            "give --daq-prediction FILE (prediction.txt, .npy) or --set daq.score.network=FILE (.onnx, .pth); in a "
+            "recipe, the parameter prediction or network",
         )
     if len(given) > 1:
         raise UsageError("both a prediction and a network are given", "give one of them")
+    if given[0].expanduser().is_dir():
+        raise InputError(f"{given[0]} is a folder, not a file", "give the file in it")
     if not given[0].expanduser().is_file():
         raise InputError(f"there is no file {given[0]}", "check the path's spelling")
 

@@ -14,7 +14,9 @@ class PredictParams(Params):
     """Parameters of ``daq.predict``."""
 
     prediction: Path | None = param(
-        None, "probabilities that were predicted before: prediction.txt (also .gz) of DAQ, or .npy of DAQplugin"
+        None,
+        "probabilities that were predicted before: prediction.txt (also .gz) of DAQ, or .npy of DAQplugin",
+        option="--daq-prediction",
     )
     network: Path | None = param(
         None, "network that predicts them: ONNX file (.onnx) or checkpoint of the published layout (.pth, .pt)"
@@ -32,6 +34,7 @@ class PredictParams(Params):
         False,
         "as the published program: atoms are all ATOM records, hydrogens and nucleotides too, and a residue without a "
         "prediction scores 0",
+        option="--daq-compat",
     )
 
 
