@@ -2,13 +2,14 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from cryoweave.data import Curve, DensityMap, Frame, Metric, Model, ScoreTable
-from cryoweave.report import curves, strips, torsions
+from cryoweave.report import curves, page, strips, torsions
 from cryoweave.report.columns import MOST_VALUES, Column, carried, columns_of, places_of, scale_of
 
 GOOD = Metric("a score", "", True)
@@ -115,6 +116,21 @@ def test_ramachandran_without_outcomes_or_angles():
     assert (plot.classified, plot.marks, plot.allowed) == (False, [], "")
     assert torsions.ramachandran(rama([np.nan], [1])) is None
     assert torsions.ramachandran(None) is None
+
+
+def test_outlines_lie_behind_the_points_and_are_no_curves_of_their_own():
+    x, y = np.array([-180.0, 0, 0, -180, 0, 10, 20, 30]), np.array([180.0, 180, 0, 180, np.nan, -10, -20, -10])
+    table = rama([-60, 60], [-40, 40], [2, 0])
+    table = replace(table, curves={"wide": Curve(x, y, "phi", "psi", "what is allowed"), "fsc_model": fsc()})
+    plot = torsions.ramachandran(table)
+    assert [region.definition for region in plot.regions] == ["what is allowed"]
+    assert plot.regions[0].path == "M40.0 10.0L220.0 10.0L220.0 190.0L40.0 10.0ZM230.0 200.0L240.0 210.0L250.0 200.0Z"
+    assert list(table.functions()) == ["fsc_model"]
+    template = page.environment().get_template("plots.html.j2")
+    text = template.module.ramachandran_plot(plot)
+    assert text.index('class="region"') < text.index('class="frame"') < text.index('class="dots"')
+    assert "Shaded: what is allowed." in text
+    assert "Shaded" not in template.module.ramachandran_plot(torsions.ramachandran(rama([60], [60])))
 
 
 def model(numbers, codes=None, chain="A"):

@@ -13,7 +13,7 @@ from cryoweave import run_stage
 from cryoweave.errors import StageError
 from cryoweave.io.models import read_model
 from cryoweave.testing import StageContract, ideal_model
-from cryoweave_validation.ramachandran import CLASSES, contour_grids, contours, outcomes
+from cryoweave_validation.ramachandran import CLASSES, REGIONS, contour_grids, contours, outcomes
 
 MODEL = ideal_model("H" * 12 + "CCC" + "E" * 9)
 CASES = {"3j6b_9": "emd2566_3j6b9/3J6B_9.pdb", "7cec_A": "emd30342_integrin/7cec_A.cif.gz"}
@@ -132,3 +132,25 @@ def test_a_trace_is_refused_with_a_way_out():
     with pytest.raises(StageError, match="φ and ψ") as refused:
         scores(MODEL.trace_atoms())
     assert "geometry.calpha" in refused.value.hint
+
+
+def inside(curve, x, y):
+    """Even-odd rule: crossings of the outline on the way to the right."""
+    crossings = np.zeros(len(x), int)
+    for a_x, a_y, b_x, b_y in zip(curve.x[:-1], curve.y[:-1], curve.x[1:], curve.y[1:], strict=True):
+        if np.isfinite(a_y + b_y) and a_y != b_y:
+            between = (a_y <= y) != (b_y <= y)
+            crossings += between & (x < a_x + (y - a_y) / (b_y - a_y) * (b_x - a_x))
+    return crossings % 2 == 1
+
+
+def test_outlines_hold_what_is_favoured_and_allowed():
+    found = scores(MODEL)
+    assert found.functions() == {}
+    outlines = found.outlines("phi", "psi")
+    assert list(outlines) == list(REGIONS)
+    phi, psi = np.random.default_rng(0).uniform(-180, 180, (2, 5000))
+    outcome = outcomes(np.zeros(5000, int), contours(np.zeros(5000, int), phi, psi))
+    for curve, least in zip(outlines.values(), (1, 2), strict=True):
+        assert np.mean(inside(curve, phi, psi) == (outcome >= least)) > 0.995  # lines of 2° cut corners
+        assert np.abs(curve.x).max() == 180 or least == 2

@@ -35,14 +35,15 @@ class Metric:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One figure as a function of another, e.g. a Fourier shell correlation.
+    """One figure as a function of another, e.g. a Fourier shell correlation; or the outline of a region.
 
     Parameters
     ----------
     x, y
-        Shape ``(n,)``, float64; NaN in y where there is no value.
+        Shape ``(n,)``, float64; NaN in y where there is no value. Of an outline: closed lines, NaN in y between them.
     x_label, y_label
-        What the axes are, with the unit.
+        What the axes are, with the unit. Two names of scores by residue make it an outline in their plane, e.g. the
+        favoured region for ``phi`` and ``psi``.
     definition
         One sentence.
     """
@@ -75,7 +76,7 @@ class ScoreTable:
     metrics
         What each name in ``residues`` and ``whole`` means.
     curves
-        Figures that are functions, by name.
+        Figures that are functions, and outlines behind the residues, by name.
     """
 
     chain: NDArray[np.str_]
@@ -109,6 +110,18 @@ class ScoreTable:
 
     def __len__(self) -> int:
         return len(self.chain)
+
+    def functions(self) -> dict[str, Curve]:
+        """The curves that are no outlines."""
+        return {
+            name: curve
+            for name, curve in self.curves.items()
+            if not {curve.x_label, curve.y_label} <= self.residues.keys()
+        }
+
+    def outlines(self, x: str, y: str) -> dict[str, Curve]:
+        """Outlines in the plane of two scores by residue, those to be drawn first first."""
+        return {name: curve for name, curve in self.curves.items() if (curve.x_label, curve.y_label) == (x, y)}
 
     def to_pandas(self) -> "pandas.DataFrame":
         """One row a residue: its identity, then a column a metric."""

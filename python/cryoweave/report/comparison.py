@@ -37,7 +37,7 @@ def write(path: Path, models: list[Row]) -> Path:
         "models": [(model.name, quote(model.report)) for model in models],
         "whole": _table(models, _whole, lambda scores: scores.whole),
         "means": _table(models, _mean, lambda scores: scores.residues),
-        "curves": curve_plots({model.name: model.scores.curves for model in models if model.scores}),
+        "curves": curve_plots({model.name: model.scores.functions() for model in models if model.scores}),
         "style": own("style.css"),
         "policy": policy("", []),
     }

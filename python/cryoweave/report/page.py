@@ -109,7 +109,7 @@ def render(run: RunFolder, subject: Subject | None = None) -> str:
         "chain_means": facts.chain_means(it.trace, it.columns),
         "viewer": view,
         "regions": regions.worst_regions(it.trace, it.columns),
-        "curves": curves.curve_plots({"": run.scores.curves if run.scores else {}}, _contour(run)),
+        "curves": curves.curve_plots({"": run.scores.functions() if run.scores else {}}, _contour(run)),
         "ramachandran": torsions.ramachandran(run.scores),
         "chains": strips.chain_plots(it.trace, it.shown) if it.shown else [],
         "strip": {"left": strips.LEFT, "width": strips.WIDTH, "top": strips.TOP, "height": strips.HEIGHT,

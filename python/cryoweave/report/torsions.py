@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import ScoreTable
+from cryoweave.data import Curve, ScoreTable
 from cryoweave.report.columns import label_of
 
 SIDE, LEFT, TOP = 360.0, 40.0, 10.0
@@ -30,6 +30,14 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Region:
+    """What lies behind the points: an SVG path, and what it is."""
+
+    path: str
+    definition: str
+
+
+@dataclass(frozen=True)
 class Ramachandran:
     """All residues with both angles.
 
@@ -43,6 +51,8 @@ class Ramachandran:
         How many there are.
     classified
         Whether a validator told outliers from others.
+    regions
+        Outlines that a validator gave, to be filled in this order.
     """
 
     favoured: str
@@ -51,6 +61,7 @@ class Ramachandran:
     residues: int
     outliers: int
     classified: bool
+    regions: list[Region]
 
 
 def ramachandran(scores: ScoreTable | None) -> Ramachandran | None:
@@ -61,8 +72,7 @@ def ramachandran(scores: ScoreTable | None) -> Ramachandran | None:
     there = np.flatnonzero(np.isfinite(columns["phi"]) & np.isfinite(columns["psi"]))
     if not len(there):
         return None
-    x = LEFT + (_wrapped(columns["phi"][there]) + 180) / 360 * SIDE
-    y = TOP + (180 - _wrapped(columns["psi"][there])) / 360 * SIDE
+    x, y = _at(_wrapped(columns["phi"][there]), _wrapped(columns["psi"][there]))
     known = "rama_outcome" in columns
     outcome = columns["rama_outcome"][there] if known else np.full(len(there), np.nan)
     out = outcome == OUTLIER
@@ -71,7 +81,21 @@ def ramachandran(scores: ScoreTable | None) -> Ramachandran | None:
     favoured, allowed = ("".join(dict.fromkeys(dots[i] for i in np.flatnonzero(chosen))) for chosen in
                          (~out & (outcome != ALLOWED), outcome == ALLOWED))  # fmt: skip
     marks = [_mark(scores, int(there[i]), float(x[i]), float(y[i])) for i in np.flatnonzero(out)[:MOST_MARKED]]
-    return Ramachandran(favoured, allowed, marks, len(there), int(out.sum()), known)
+    regions = [Region(_closed(curve), curve.definition) for curve in scores.outlines("phi", "psi").values()]
+    return Ramachandran(favoured, allowed, marks, len(there), int(out.sum()), known, regions)
+
+
+def _at(phi: NDArray[np.float64], psi: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions in the plot."""
+    return LEFT + (phi + 180) / 360 * SIDE, TOP + (180 - psi) / 360 * SIDE
+
+
+def _closed(curve: Curve) -> str:
+    """SVG path of an outline; a part ends where a value is missing."""
+    x, y = _at(curve.x.clip(-180, 180), curve.y.clip(-180, 180))
+    ends = np.flatnonzero(np.isnan(np.append(y, np.nan)))
+    parts = [range(int(a), int(b)) for a, b in zip(np.append(0, ends + 1), ends, strict=False) if b > a]
+    return "".join(f"M{'L'.join(f'{x[i]:.1f} {y[i]:.1f}' for i in part)}Z" for part in parts)
 
 
 def _wrapped(angles: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,9 +4,10 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
+from contourpy import LineType, contour_generator
 from numpy.typing import NDArray
 
-from cryoweave.data import Metric, Model, ScoreTable
+from cryoweave.data import Curve, Metric, Model, ScoreTable
 from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
 from cryoweave_validation.peptides import Peptides, following, peptides, previous, share, torsion
@@ -17,6 +18,15 @@ FAVOURED = 0.02
 OUTLIER = (0.0005, 0.001, 0.002, 0.001, 0.001, 0.001)
 """Scores below which a residue of each class is an outlier; from FAVOURED on it is favoured. Both as in MolProbity:
 Williams et al. 2018, Protein Sci. 27, 293."""
+
+REGIONS = {
+    "rama_allowed_region": (
+        OUTLIER[0],
+        f"allowed region, contour {OUTLIER[0]:g} of the Top8000, of all but Gly, Pro, Ile, Val and residues before Pro",
+    ),
+    "rama_favoured_region": (FAVOURED, f"favoured region of the same residues, contour {FAVOURED:g}"),
+}
+"""Outlines to be drawn behind the residues, the outer one first."""
 
 METRICS = {
     "phi": Metric("torsion C(i-1)–N–Cα–C of residues bonded to the one before (C–N < 2.0 Å)", "°"),
@@ -70,7 +80,7 @@ def torsions_judged(model: Model, params: NoParams, ctx: Context) -> ScoreTable:
         "rama_outliers": share(outcome == 0, both),
         "rama_residues": float(both.sum()),
     }
-    return chain.table(columns, whole, METRICS)
+    return chain.table(columns, whole, METRICS, regions())
 
 
 def backbone_torsions(chain: Peptides) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -110,6 +120,22 @@ def contours(kind: NDArray[np.intp], phi: NDArray[np.float64], psi: NDArray[np.f
 def outcomes(kind: NDArray[np.intp], score: NDArray[np.float64]) -> NDArray[np.intp]:
     """0 outlier, 1 allowed, 2 favoured."""
     return np.where(score >= FAVOURED, 2, np.where(score >= np.array(OUTLIER)[kind], 1, 0)).astype(np.intp)
+
+
+@cache
+def regions() -> dict[str, Curve]:
+    """Outlines of the favoured and the allowed region of general residues, within ±180°."""
+    angle = np.arange(-180.0, 181.0, 2.0)
+    phi, psi = (one.ravel() for one in np.meshgrid(angle, angle, indexing="ij"))
+    values = contours(np.zeros(len(phi), np.intp), phi, psi).reshape(len(angle), -1)
+    edge = np.pad(angle, 1, mode="edge")  # a border of zeros, as wide as nothing, closes what goes on beyond 180°
+    lines = contour_generator(edge, edge, np.pad(values, 1).T, line_type=LineType.ChunkCombinedNan)
+    found = {}
+    for name, (level, definition) in REGIONS.items():
+        points = np.asarray(lines.lines(level)[0][0])
+        x, y = np.where(np.isnan(points), [0.0, np.nan], points.round(2)).T
+        found[name] = Curve(x, y, "phi", "psi", definition)
+    return found
 
 
 @cache

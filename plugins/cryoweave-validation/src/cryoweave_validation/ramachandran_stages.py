@@ -11,6 +11,7 @@ STAGES = [
         load="cryoweave_validation.ramachandran:torsions_judged",
         takes={"model": Model},
         gives=ScoreTable,
+        version=2,
         cites=("10.1002/pro.3330", "10.1002/prot.10286"),
     ),
 ]
