@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cryoweave import _core
-from cryoweave.errors import InputError
+from cryoweave.data import DensityMap, Frame
+from cryoweave.errors import InputError, StageError
 from cryoweave.kernels import grid
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -297,3 +298,13 @@ def test_parameters_that_make_no_sense_are_refused():
     ):
         with pytest.raises(InputError):
             call()
+
+
+def test_a_map_that_is_the_same_everywhere_is_refused_by_its_name():
+    frame = Frame((2, 3, 4))
+    values = np.full(frame.shape_zyx, -2, np.float32)
+    with pytest.raises(StageError, match="the first half map has the same density everywhere: -2") as refused:
+        grid.require_contrast(DensityMap(values, frame), "first half map")
+    assert refused.value.hint
+    values[1, 2, 3] = -1.5
+    grid.require_contrast(DensityMap(values, frame))

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cryoweave import _core
-from cryoweave.errors import InputError
+from cryoweave.errors import InputError, StageError
 
 if TYPE_CHECKING:
+    from cryoweave.data.density import DensityMap
     from cryoweave.data.frame import Frame
 
 Map = NDArray[np.float32]
@@ -267,6 +268,29 @@ def statistics(values: Map) -> Statistics:
         If a voxel is not finite (the message names the first) or there is none.
     """
     return Statistics(*_core.statistics(_map(values)))
+
+
+def require_contrast(density: DensityMap, name: str = "map") -> None:
+    """Refuse a map that is the same everywhere: it shows nothing.
+
+    Parameters
+    ----------
+    density
+        The map.
+    name
+        What the message calls it.
+
+    Raises
+    ------
+    StageError
+        If all voxels are alike.
+    """
+    lowest = float(density.values.min())
+    if lowest == float(density.values.max()):
+        raise StageError(
+            f"the {name} has the same density everywhere: {lowest:g}",
+            "it is empty or masked away; `cryoweave map info` describes the file, `cryoweave check` finds more",
+        )
 
 
 def volume_threshold(values: Map, n_voxels: int) -> float:

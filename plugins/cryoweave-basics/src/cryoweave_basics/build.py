@@ -10,8 +10,7 @@ from cryoweave.data.residues import PROTEIN_NAMES
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
 from cryoweave.kernels.backbone import ATOMS, CB, BackboneRefiner
-from cryoweave.kernels.grid import interpolate
-from cryoweave_basics.contrast import require_contrast
+from cryoweave.kernels.grid import interpolate, require_contrast
 from cryoweave_basics.stages import BackboneParams
 
 

@@ -5,8 +5,7 @@ import numpy as np
 from cryoweave.data import DensityMap, Metric, Model, ScoreTable
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
-from cryoweave.kernels.grid import interpolate
-from cryoweave_basics.contrast import require_contrast
+from cryoweave.kernels.grid import interpolate, require_contrast
 
 BOND = (2.8, 4.2)
 """Cα–Cα distances (Å) that pass as a bond: 2.9 (cis) to 3.8 (trans), and 0.4 Å more for a trace."""

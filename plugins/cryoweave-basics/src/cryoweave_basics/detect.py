@@ -6,9 +6,8 @@ from cryoweave.data import DensityMap, PointCloud
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import contact_edges
-from cryoweave.kernels.grid import statistics
+from cryoweave.kernels.grid import require_contrast, statistics
 from cryoweave.kernels.peaks import local_maxima, mean_shift, merge_points
-from cryoweave_basics.contrast import require_contrast
 from cryoweave_basics.stages import MaximaParams, MeanShiftParams
 
 

@@ -1,22 +1,11 @@
-"""What validators ask of a model's atoms: which residue, which alternative location, whether the map says anything."""
+"""What validators ask of a model's atoms: which residue, which alternative location."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap, Model
-from cryoweave.errors import StageError
+from cryoweave.data import Model
 
 WATER = ("HOH", "DOD", "WAT", "H2O", "TIP", "TIP3", "SOL")
-
-
-def require_contrast(density: DensityMap) -> None:
-    """Raise StageError if all voxels are alike."""
-    lowest = float(density.values.min())
-    if lowest == float(density.values.max()):
-        raise StageError(
-            f"the map has the same density everywhere: {lowest:g}",
-            "it is empty or masked away; `cryoweave map info` describes the file",
-        )
 
 
 def residue_rows(model: Model) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, Frame, Model
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.grid import require_contrast
 from cryoweave.kernels.simulate import simulate_electron
-from cryoweave_validation.atoms import require_contrast
 
 OVERSAMPLING = 3.0
 """Grid points per Å for each 1/Å to be kept: half as many again as Nyquist asks."""

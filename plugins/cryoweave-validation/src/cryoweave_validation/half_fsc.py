@@ -7,7 +7,7 @@ from cryoweave.data import Curve, DensityMap, Frame, Metric, Model, ScoreTable
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import nearest
-from cryoweave.kernels.grid import mask_around
+from cryoweave.kernels.grid import mask_around, require_contrast
 from cryoweave_validation.calculated import Spectrum, back, frequencies, nyquist, transform
 from cryoweave_validation.fsc import CROSSING, Sums, crossing, curve_of, shell_sums, without_residues
 from cryoweave_validation.fsc_stages import HalfFscParams
@@ -83,8 +83,7 @@ def table(sums: dict[str, Sums], start: int | None) -> ScoreTable:
 def require_halves(half_a: DensityMap, half_b: DensityMap) -> None:
     """Raise StageError if a map says nothing or the grids differ."""
     for name, half in (("first", half_a), ("second", half_b)):
-        if half.values.min() == half.values.max():
-            raise StageError(f"the {name} half map has the same density everywhere", "give two maps with density")
+        require_contrast(half, f"{name} half map")
     frame = half_a.frame
     close = np.allclose(frame.voxel_xyz, half_b.frame.voxel_xyz, rtol=1e-4)
     if half_b.frame.shape_zyx != frame.shape_zyx or not close:

@@ -10,8 +10,9 @@ from cryoweave.data import DensityMap, Metric, Model, ScoreTable
 from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTIDES
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.grid import require_contrast
 from cryoweave.kernels.quality import radial_correlation
-from cryoweave_validation.atoms import first_location, require_contrast, residue_rows
+from cryoweave_validation.atoms import first_location, residue_rows
 from cryoweave_validation.qscore_stages import QScoreParams
 
 KINDS = {
