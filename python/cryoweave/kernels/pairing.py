@@ -11,8 +11,6 @@ from cryoweave.kernels.align import align_sequences
 
 CLOSE = 3.0
 """Å; a Cα this close to a reference Cα counts as found: the field's convention (phenix.chain_comparison)."""
-MOST_REPEATS = 50
-"""Places in a chain that a fragment may fit."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,8 @@ class _Claim:
     close: int
     gap: float
     """Median distance of the pairs, Å."""
+    spare: bool
+    """Only if the place that the residues' numbers name is taken."""
 
 
 def own_residues(ours: Model, native: Model) -> NDArray[np.intp]:
@@ -54,8 +54,8 @@ def own_residues(ours: Model, native: Model) -> NDArray[np.intp]:
     claims = _claims(ours, native)
     in_place = any(claim.close for claim in claims)  # else distances mean nothing, and the files' order decides
 
-    def order(claim: _Claim) -> tuple[int, int, float]:
-        return -claim.close, -len(claim.pairs), claim.gap if in_place else 0.0
+    def order(claim: _Claim) -> tuple[bool, int, int, float]:
+        return claim.spare, -claim.close, -len(claim.pairs), claim.gap if in_place else 0.0
 
     own = np.full(len(ours), -1, dtype=np.intp)
     taken = np.zeros(len(native), dtype=np.bool_)
@@ -72,37 +72,43 @@ def own_residues(ours: Model, native: Model) -> NDArray[np.intp]:
 def _claims(ours: Model, native: Model) -> list[_Claim]:
     """Of each chain of the model on each of the reference, in their order."""
     claims = []
-    placed: dict[tuple[str, bytes, str, bytes], list[NDArray[np.intp]]] = {}
+    placed: dict[tuple[str, bytes, str, bytes], tuple[NDArray[np.intp], NDArray[np.intp], bool]] = {}
     theirs_all = chains_of(native)
     for i, mine in enumerate(chains_of(ours)):
         for theirs in theirs_all:
             key = (mine.letters, mine.numbers.tobytes(), theirs.letters, theirs.numbers.tobytes())
             if key not in placed:  # copies of one chain are aligned once
-                placed[key] = [_align(mine, theirs), *_repeats(mine, theirs)]
-            for pairs in (_rows(mine, theirs, places) for places in placed[key] if len(places)):
-                gaps = np.linalg.norm(ours.xyz[pairs[:, 0]] - native.xyz[pairs[:, 1]], axis=1)
-                claims.append(_Claim(i, pairs, int((gaps <= CLOSE).sum()), float(np.median(gaps))))
+                numbered = len(_shifted(mine, theirs, np.int32(0))) == len(mine.letters)
+                placed[key] = _align(mine, theirs), _repeats(mine, theirs), numbered
+            aligned, starts, numbered = placed[key]
+            if len(aligned):
+                claims.append(_nearest_way(i, ours, native, _rows(mine, theirs, aligned)[None]))
+            if len(starts):
+                there = theirs.rows[starts[:, None] + np.arange(len(mine.rows))]
+                ways = np.stack(np.broadcast_arrays(mine.rows, there), axis=-1)
+                claims.append(_nearest_way(i, ours, native, ways, spare=numbered))
     return claims
 
 
-def _repeats(mine: Chain, theirs: Chain) -> list[NDArray[np.intp]]:
-    """Places of all of a chain wherever the other spells it out, unless its numbers say where it is.
+def _nearest_way(chain: int, ours: Model, native: Model, ways: NDArray[np.intp], spare: bool = False) -> _Claim:
+    """Of several ways to pair a chain, shape ``(ways, k, 2)``, the one that lies nearest."""
+    gaps = np.linalg.norm(ours.xyz[ways[..., 0]] - native.xyz[ways[..., 1]], axis=2)
+    close, gap = (gaps <= CLOSE).sum(axis=1), np.median(gaps, axis=1)
+    best = int(np.lexsort((gap, -close))[0])
+    return _Claim(chain, ways[best], int(close[best]), float(gap[best]), spare)
 
-    A fragment of a few residues may fit in several places, and an alignment takes any of them. More than `MOST_REPEATS`
-    say nothing.
+
+def _repeats(mine: Chain, theirs: Chain) -> NDArray[np.intp]:
+    """Where the other chain spells all of a chain out.
+
+    A fragment of a few residues may fit in several places, and an alignment takes any of them.
     """
-    n = len(mine.letters)
-    if "X" in mine.letters or len(_shifted(mine, theirs, np.int32(0))) == n:
-        return []
     starts: list[int] = []
-    start = theirs.letters.find(mine.letters)
-    while start >= 0 and len(starts) <= MOST_REPEATS:
+    start = theirs.letters.find(mine.letters) if "X" not in mine.letters else -1
+    while start >= 0:
         starts.append(start)
         start = theirs.letters.find(mine.letters, start + 1)
-    if len(starts) > MOST_REPEATS:
-        return []
-    along = np.arange(n, dtype=np.intp)
-    return [np.column_stack((along, along + start)) for start in starts]
+    return np.array(starts, dtype=np.intp)
 
 
 def chains_of(trace: Model) -> list[Chain]:
