@@ -142,4 +142,4 @@ def _cell(text: str) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return console.number(value) if isinstance(value, float) else str(value)

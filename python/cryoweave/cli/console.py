@@ -62,6 +62,19 @@ def plain(value: Any) -> Any:
     return plain(value.tolist()) if hasattr(value, "tolist") else str(value)
 
 
+def number(value: float | None) -> str:
+    """A figure for a table: counts whole, others with four digits; a dash where it cannot be computed."""
+    if value is None:
+        return ""
+    if value != value:
+        return "-"
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else _four_digits(value)
+
+
+def _four_digits(value: float) -> str:
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table on stdout: ruled and wrapped on a terminal, else one whole line a row for pipes."""
     cells = [[str(cell) for cell in row] for row in rows]

@@ -1,21 +1,20 @@
 """``cryoweave run``: from a map to a model, its scores and a report."""
 
-import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cryoweave.cli import console, options
+from cryoweave.cli.interrupts import interruptible
 from cryoweave.cli.watch import seconds, watching
 from cryoweave.pipeline.words import STAGE_FILE
 
 if TYPE_CHECKING:
     from cryoweave.pipeline.run import RunResult
 
-_ENDINGS, _DEFAULT = (signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL
+_RESUMABLE = "the same command goes on after the last stage that was done"
 _MEANING = {
     "model": "atomic model",
     "scores": "scores with their definitions",
@@ -89,7 +88,7 @@ def run(
 
     chosen = options.recipe_of(recipe, chain)
     density = options.map_of(map_, chosen)
-    with _resumable(), watching(quiet) as progress:
+    with interruptible(_RESUMABLE), watching(quiet) as progress:
         result = execute(
             chosen,
             map=density,
@@ -116,24 +115,6 @@ def run(
         _last_screen(result, reference is not None)
 
 
-@contextmanager
-def _resumable() -> Iterator[None]:
-    """Says on Ctrl-C that nothing is lost; what else ends a program politely counts as Ctrl-C."""
-    kept = {number: signal.signal(number, _interrupt) for number in _ENDINGS if signal.getsignal(number) is _DEFAULT}
-    try:
-        yield
-    except KeyboardInterrupt:
-        console.show_error("interrupted", "the same command goes on after the last stage that was done")
-        raise typer.Exit(console.INTERRUPTED) from None
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def _last_step(result: "RunResult") -> Iterator[tuple[str, Path]]:
     """The files of a run that ends before there is a model."""
     step = result.record["steps"][-1]
@@ -156,7 +137,7 @@ def _last_screen(result: "RunResult", compared: bool) -> None:
     rows = [*_confidence(result.record.get("confidence"))]
     if compared and result.scores is not None:
         rows += [
-            (name, f"{value:.4g}", result.scores.metrics[name].unit, result.scores.metrics[name].definition)
+            (name, console.number(value), result.scores.metrics[name].unit, result.scores.metrics[name].definition)
             for name, value in result.scores.whole.items()
         ]
     if rows:

@@ -1,18 +1,24 @@
 """``cryoweave validate``: all installed validators on models that anyone built."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cryoweave.cli import console
-from cryoweave.errors import InputError, StageError, UsageError
+from cryoweave.cli.interrupts import interruptible
+from cryoweave.cli.judged import COARSEST, FINEST, no_score, warn
+from cryoweave.cli.options import sequences_of
+from cryoweave.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from cryoweave.data import Model, ScoreTable
+    from cryoweave.data import ScoreTable
     from cryoweave.pipeline.inputs import RunInput
+    from cryoweave.pipeline.subject import Subject
     from cryoweave.pipeline.validated import Judged
-    from cryoweave.pipeline.validation import Validation
+
+_LOST = "models that were finished have their files in the folder of -o; the others have none"
 
 
 def validate(
@@ -31,6 +37,12 @@ def validate(
         Path | None,
         typer.Option("--sequence", "-s", "--protein-fasta", "-pf", readable=False, help="FASTA file of the proteins."),
     ] = None,
+    rna: Annotated[
+        Path | None, typer.Option("--rna-fasta", "-rf", readable=False, help="FASTA file of the RNA.")
+    ] = None,
+    dna: Annotated[
+        Path | None, typer.Option("--dna-fasta", "-df", readable=False, help="FASTA file of the DNA.")
+    ] = None,
     half_maps: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
@@ -38,7 +50,8 @@ def validate(
         ),
     ] = None,
     resolution: Annotated[
-        float | None, typer.Option("--resolution", "-d", metavar="Å", min=0.1, max=100, help="Resolution of the map.")
+        float | None,
+        typer.Option("--resolution", "-d", metavar="Å", min=FINEST, max=COARSEST, help="Resolution of the map."),
     ] = None,
     contour: Annotated[
         float | None, typer.Option("--contour", metavar="DENSITY", help="The map's recommended contour.")
@@ -64,85 +77,128 @@ def validate(
     as_json: console.Json = False,
 ) -> None:
     """Scores of models against a map, a reference or sequences, each with its definition."""
-    from cryoweave.pipeline.execute import choose_threads
-    from cryoweave.pipeline.outputs import REPORT
-    from cryoweave.pipeline.validated import Judged, check_place, write_comparison, write_validation
+    from cryoweave.pipeline.validated import check_place
     from cryoweave.pipeline.validation import parse_options
-    from cryoweave.pipeline.validation import validate as run
 
     params, stages = parse_options(settings or [], only or [])
+    _check_pair(half_maps)
     places = _places(models, output)
-    files = [path for path in (map_file, reference, sequence, *(half_maps or ())) if path]
-    read = {name: _read(path) for name, path in zip(places, models, strict=True)}
-    for place in places.values() if output else ():
-        check_place(place, [*files, *(path for _, path, _ in read.values())])
-    inputs = _inputs(map_file, reference, sequence, half_maps)
-    given: dict[str, Any] = {name: entry.value for name, entry in inputs.items() if not name.startswith("half")}
-    if half_maps:
-        given["half_maps"] = (inputs["half_a"].value, inputs["half_b"].value)
-    given |= {"resolution": resolution, "contour": contour, "params": params, "stages": stages, "threads": threads}
-    judged = [Judged(name, model, path, run(model, **given), notes) for name, (model, path, notes) in read.items()]
-    results = {one.name: one.result for one in judged}
-    _complain(judged)
-    failed = [error for result in results.values() for error in result.failed.values()]
-    if all(result.scores is None for result in results.values()):
-        raise typer.Exit(failed[0].exit_code) if failed else _no_score(bool(map_file or reference))
-    for one in judged if output else ():
-        write_validation(
-            places[one.name], one, inputs, resolution=resolution, contour=contour, threads=choose_threads(threads)
-        )
-        console.say(f"report of {one.name}: {places[one.name] / REPORT}")
-    if output and len(judged) > 1:
-        console.say(f"side by side: {write_comparison(output, [(one, places[one.name]) for one in judged])}")
+    given = {"density": map_file, "reference": reference, "sequences": sequences_of(sequence, rna, dna)}
+    with interruptible(_LOST if output else "nothing was written"):
+        subjects, unread = _read(dict(zip(places, models, strict=True)))
+        files = [path for path in (map_file, reference, sequence, rna, dna, *(half_maps or ())) if path]
+        for name in subjects if output else ():
+            check_place(places[name], [*files, *(subject.path for subject in subjects.values())])
+        inputs = _inputs(given, half_maps)
+        options: dict[str, Any] = {"resolution": resolution, "contour": contour, "threads": threads}
+        judged = []
+        for one in _judge(subjects, inputs, **options, params=params, stages=stages):
+            judged.append(one)
+            if output and one.result.scores is not None:
+                _write(one, places[one.name], inputs, **options)
+        failed = [*unread.values(), *(error for one in judged for error in one.result.failed.values())]
+        scored = [one for one in judged if one.result.scores is not None]
+        if not scored:
+            raise typer.Exit(failed[0].exit_code) if failed else no_score(judged[0].result.left_out)
+        if output and len(models) > 1:
+            _compare(output, [(one, places[one.name]) for one in scored])
     if as_json:
-        console.data_json([_entry(name, result) for name, result in results.items()])
+        console.data_json([*map(_entry, judged), *({"model": name, "error": str(e)} for name, e in unread.items())])
     else:
-        _show(results)
+        _show(judged)
     if failed:
         raise typer.Exit(failed[0].exit_code)
 
 
-def _read(path: Path) -> "tuple[Model, Path, list[str]]":
-    """The model in a file or in the folder of a run, its file, and what to know of how it was read."""
-    from cryoweave.io.maps import inspect_map
-    from cryoweave.io.model_writing import without_blank_chain
-    from cryoweave.io.models import read_models
+def _check_pair(half_maps: tuple[Path, Path] | None) -> None:
+    """Of one file after the option, the parser takes the next option for the other."""
+    for path in half_maps or ():
+        if str(path).startswith("-") and not path.exists():
+            given = " and ".join(str(path) for path in half_maps or ())
+            raise UsageError(f"--half-maps needs two files, not {given}", "write --half-maps half1.mrc half2.mrc")
 
-    if path.is_dir():
-        if not (path / "model.cif").is_file():
-            raise InputError(
-                f"the folder {path} holds no model.cif", "give the path of a model, or the folder of a run"
-            )
-        path = path / "model.cif"
-    try:
-        model, *others = read_models(path)
-    except InputError as error:
+
+def _read(models: dict[str, Path]) -> "tuple[dict[str, Subject], dict[str, InputError]]":
+    """The models that can be read, and what is wrong with the others.
+
+    Raises
+    ------
+    InputError
+        If there is one only, and it cannot be read.
+    """
+    from cryoweave.pipeline.subject import read_subject
+
+    subjects: dict[str, Subject] = {}
+    unread: dict[str, InputError] = {}
+    for name, path in models.items():
         try:
-            inspect_map(path)
-        except InputError:
-            raise error from None
-        raise InputError(f"{path} is a density map, not a model", "give the map with -v, and a model besides") from None
-    notes = [f"{path.name} holds {len(others) + 1} models: the first is judged"] if others else []
-    named, _ = without_blank_chain(model, None)
-    if (model.chain == "").any():
-        notes.append(f"the chain without an id is called {named.chain[model.chain == ''][0]} here")
-    if not len(named.trace_atoms()):
-        notes.append(f"{path.name} has no residue with a Cα or P atom: most validators have nothing to judge")
-    return named, path, notes
+            subjects[name] = read_subject(path)
+        except InputError as error:
+            if len(models) == 1:
+                raise
+            console.show_error(f"{error}; the other models are judged", error.hint)
+            unread[name] = error
+    if not subjects:
+        raise InputError("no model can be read", "see above")
+    return subjects, unread
 
 
-def _inputs(
-    map_file: Path | None, reference: Path | None, sequence: Path | None, half_maps: tuple[Path, Path] | None
-) -> "dict[str, RunInput]":
+def _inputs(given: dict[str, Any], half_maps: tuple[Path, Path] | None) -> "dict[str, RunInput]":
     from cryoweave.io import store
     from cryoweave.io.maps import read_map
     from cryoweave.pipeline.inputs import RunInput, load_inputs
 
-    inputs = load_inputs({"density": map_file, "reference": reference, "sequences": sequence})
+    inputs = load_inputs(given)
     for name, path in zip(("half_a", "half_b"), half_maps or (), strict=False):
         value = read_map(path)
         inputs[name] = RunInput(value, store.digest(value), (path,))
     return inputs
+
+
+def _judge(
+    subjects: "dict[str, Subject]", inputs: "Mapping[str, RunInput]", *, resolution: float | None, **options: Any
+) -> "Iterator[Judged]":
+    """Each model with its scores; what is odd is said before the work begins."""
+    from cryoweave.pipeline.agreement import check_given, check_placed
+    from cryoweave.pipeline.validated import Judged
+    from cryoweave.pipeline.validation import validate as run
+
+    values = {name: entry.value for name, entry in inputs.items()}
+    halves = tuple(values.pop(name) for name in ("half_a", "half_b") if name in values)
+    common = check_given(inputs, resolution)
+    warn(common)
+    said: set[tuple[str, str]] = set()
+    for name, subject in subjects.items():
+        own = check_placed(subject.model, values["density"]) if "density" in values else ()
+        warn(own, name)
+        result = run(subject.model, **values, half_maps=halves or None, resolution=resolution, **options)
+        one = Judged(name, subject.model, subject.path, result, list(subject.notes), (*common, *own))
+        _complain(one, said)
+        yield one
+
+
+def _write(
+    one: "Judged",
+    place: Path,
+    inputs: "Mapping[str, RunInput]",
+    *,
+    resolution: float | None,
+    contour: float | None,
+    threads: int,
+) -> None:
+    from cryoweave.pipeline.execute import choose_threads
+    from cryoweave.pipeline.outputs import REPORT
+    from cryoweave.pipeline.validated import write_validation
+
+    used = choose_threads(threads)
+    write_validation(place, one, inputs, resolution=resolution, contour=contour, threads=used)
+    console.say(f"report of {one.name}: {place / REPORT}")
+
+
+def _compare(output: Path, judged: "list[tuple[Judged, Path]]") -> None:
+    from cryoweave.pipeline.validated import write_comparison
+
+    console.say(f"side by side: {write_comparison(output, judged)}")
 
 
 def _places(models: list[Path], output: Path | None) -> dict[str, Path]:
@@ -159,26 +215,23 @@ def _places(models: list[Path], output: Path | None) -> dict[str, Path]:
     return places
 
 
-def _complain(judged: "list[Judged]") -> None:
-    left_out = {stage: reason for one in judged for stage, reason in one.result.left_out.items()}
-    for stage, reason in left_out.items():
-        console.say(f"left out: {stage} {reason}", "dim")
-    for one in judged:
-        for note in one.notes:
-            console.say(note)
-        for error in one.result.failed.values():
-            console.show_error(f"{one.name}: {error}", error.hint)
+def _complain(one: "Judged", said: set[tuple[str, str]]) -> None:
+    """What was left out, once for all models; notes; errors."""
+    for stage, reason in one.result.left_out.items():
+        if (stage, reason) not in said:
+            console.say(f"left out: {stage} {reason}", "dim")
+            said.add((stage, reason))
+    for note in one.notes:
+        console.say(note)
+    for error in one.result.failed.values():
+        console.show_error(f"{one.name}: {error}", error.hint)
 
 
-def _no_score(something_given: bool) -> StageError:
-    """Nothing failed, and nothing ran: each validator has said what it lacks."""
-    hint = "each says above what it lacks" if something_given else "give a map (-v) or a reference (-r)"
-    return StageError("no validator gave a score", f"{hint}; see `cryoweave plugins doctor`")
-
-
-def _entry(name: str, result: "Validation") -> dict[str, Any]:
+def _entry(one: "Judged") -> dict[str, Any]:
+    result = one.result
     failed = {stage: str(error) for stage, error in result.failed.items()}
-    entry = {"model": name, "ran": result.ran, "left_out": result.left_out, "failed": failed}
+    entry: dict[str, Any] = {"model": one.name, "ran": result.ran, "left_out": result.left_out, "failed": failed}
+    entry |= {"checks": one.findings, "notes": one.notes}
     if (scores := result.scores) is None:
         return {**entry, "whole": {}, "metrics": {}, "residues": []}
     return {**entry, "whole": scores.whole, "metrics": scores.metrics, "residues": _residues(scores)}
@@ -188,16 +241,12 @@ def _residues(scores: "ScoreTable") -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in scores.to_pandas().to_dict("records")]
 
 
-def _show(results: "dict[str, Validation]") -> None:
-    tables = [result.scores for result in results.values()]
+def _show(judged: "list[Judged]") -> None:
+    tables = [one.result.scores for one in judged]
     known = [table for table in tables if table is not None]
     metrics = {name: metric for table in known for name, metric in table.metrics.items() if name in table.whole}
     wholes = [table.whole if table is not None else {} for table in tables]
     console.table(
-        ("score", *results, "unit", "definition"),
-        [(name, *(_number(w.get(name)) for w in wholes), m.unit, m.definition) for name, m in metrics.items()],
+        ("score", *(one.name for one in judged), "unit", "definition"),
+        [(name, *(console.number(w.get(name)) for w in wholes), m.unit, m.definition) for name, m in metrics.items()],
     )
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else "-" if value != value else f"{value:.4g}"

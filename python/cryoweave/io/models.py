@@ -82,6 +82,7 @@ def _parse(content: bytes, path: Path) -> "gemmi.Structure":
     if _CIF_START.match(content):
         return _parse_cif(content.removeprefix(b"\xef\xbb\xbf"), path)
     if not _PDB_ATOM.search(content):
+        _refuse_map(path)
         hint = "give a PDB or mmCIF file with atoms"
         raise InputError(f"{path} is neither a PDB nor an mmCIF file with atoms", hint)
     _check_pdb_numbers(content, path)
@@ -94,6 +95,17 @@ def _parse(content: bytes, path: Path) -> "gemmi.Structure":
     structure = gemmi.read_pdb_string(content, max_line_length=_STRICT_COLUMNS)
     log.warning("%s: %s; read without columns 73-80", path, odd)
     return structure
+
+
+def _refuse_map(path: Path) -> None:
+    """Say so where a map was given for a model: people mix up the two options."""
+    from cryoweave.io.maps import inspect_map
+
+    try:
+        inspect_map(path)
+    except InputError:
+        return
+    raise InputError(f"{path} is a density map, not a model", "give the map with -v, and a PDB or mmCIF file here")
 
 
 def _parse_cif(content: bytes, path: Path) -> "gemmi.Structure":

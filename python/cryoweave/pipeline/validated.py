@@ -1,7 +1,7 @@
 """The folder of a validation: what a run's folder holds, for a model that anyone built."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from cryoweave.data import Model
 from cryoweave.errors import InputError, UsageError
 from cryoweave.pipeline.inputs import RunInput
 from cryoweave.pipeline.outputs import ATTRIBUTES, FILES, REPORT, SCENE, replaced_outputs, write_outputs, write_scripts
+from cryoweave.pipeline.preflight import Finding
 from cryoweave.pipeline.record import RECORD, SCHEMA, here_and_now, read_record
 from cryoweave.pipeline.validation import Validation
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cryoweave.report.folder import RunFolder
 
 COMPARISON = "comparison.html"
+INCOMPLETE = "incomplete"
+"""State of a validation in which validators failed."""
 _HINT = "choose another folder with -o"
 
 
@@ -36,6 +39,8 @@ class Judged:
         What the validators said.
     notes
         What a reader should know of how the file was read.
+    findings
+        What is odd with the model's place in the map, and with what it is judged by.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Judged:
     path: Path
     result: Validation
     notes: list[str] = field(default_factory=list)
+    findings: tuple[Finding, ...] = ()
 
 
 def check_place(folder: Path, inputs: Iterable[Path]) -> None:
@@ -109,6 +115,7 @@ def write_validation(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}", _HINT) from error
+    state = INCOMPLETE if judged.result.failed else "done"
     record = _record(judged, inputs) | {"resolution": resolution, "contour": contour, "threads": threads}
     sequences = inputs.get("sequences")
     with replaced_outputs(folder) as staged:
@@ -121,10 +128,12 @@ def write_validation(
             steps=record["steps"],
         )
         write_json(folder / RECORD, record)
+    # The record on disk claims nothing until all files are there; the page already says how it ended.
     shown = read_run(folder, {name: entry.value for name, entry in inputs.items()})
+    shown.record["state"] = state
     outputs |= _scripts(folder, judged, inputs, shown)
     write_report(folder, shown)
-    record["outputs"] = {**outputs, "scene": SCENE, "report": REPORT}
+    record |= {"outputs": {**outputs, "scene": SCENE, "report": REPORT}, "state": state}
     write_json(folder / RECORD, record)
     return dict(record["outputs"])
 
@@ -155,13 +164,14 @@ def _record(judged: Judged, inputs: Mapping[str, RunInput]) -> dict[str, Any]:
         **here_and_now(),
         "recipe": VALIDATION,
         "title": f"{judged.name} against {against}" if against else judged.name,
-        "state": "done",
+        "state": "running",
         "seconds": round(sum(step["seconds"] for step in result.steps), 3),
         "seed": 0,
         "inputs": {name: entry.entry() for name, entry in {"model": model, **inputs}.items()},
         "plugins": {row.package: row.version for row in host.registry().plugins if row.package in used},
         "left_out": dict(result.left_out),
         "failed": {stage: str(error) for stage, error in result.failed.items()},
+        "checks": [asdict(finding) for finding in judged.findings],
         "notes": judged.notes,
         "steps": [{**step, "reused": False, "facts": {}} for step in result.steps],
         "outputs": {},

@@ -90,12 +90,23 @@ class RunFolder:
         return self.path / "model.cif" if self.model is not None else None
 
     def warnings(self) -> list[str]:
-        """The record's notes, and warnings and errors of the log, each once, but the error that ended the run."""
+        """What checks and notes of the record say, and warnings and errors of the log but the one that ended the run."""
         log = self.path / "log.txt"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         found = [match for line in lines if (match := _LOG_LINE.match(line))]
-        texts = [*self.record.get("notes", []), *(match["message"] for match in found)]
+        odd = self._checks("warn")
+        texts = [*odd, *self.record.get("notes", []), *(match["message"] for match in found)]
         return [text for text in dict.fromkeys(texts) if text != self.record.get("error")]
+
+    def alarms(self) -> list[str]:
+        """What makes the scores of a validation meaningless, and which validators gave no result: read first."""
+        failed = self.record.get("failed") or {}
+        checks = [f"Check failed: {text}" for text in self._checks("fail")]
+        return checks + [f"No result: {why}" for why in failed.values()]
+
+    def _checks(self, level: str) -> list[str]:
+        found = [check for check in self.record.get("checks", []) if check.get("level") == level]
+        return [f"{check['message']}; {check['hint']}" if check.get("hint") else check["message"] for check in found]
 
     def failed_step(self) -> str:
         """The step that ended the run; empty if none did."""

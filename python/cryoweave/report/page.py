@@ -136,6 +136,8 @@ def _top(run: RunFolder) -> dict[str, Any]:
     return {
         "state": str(record.get("state", "unknown")),
         "error": str(record.get("error") or ""),
+        "alarms": run.alarms(),
+        "failed": [len(record.get("failed") or {}), len(record.get("failed") or {}) + len(run.steps)],
         "version": str(record.get("cryoweave", "?")),
         "title": str(record.get("title") or f"{record.get('recipe') or 'chain'} on {_map_name(run)}"),
         "builds": run.builds,
@@ -186,6 +188,7 @@ def _viewer(run: RunFolder, it: Subject) -> dict[str, Any]:
         "density_name": run.density_name + _averaged(run, it.small),
         "look": view,
         "model": run.model is not None,
+        "around": run.density is not None and run.model is not None and scene.beside(run.density.frame, run.model),
         "thin": run.model is not None and scene.alpha_only(run.model),
         "part": scene.part_shown(len(it.trace)),
         "reference": run.reference is not None,

@@ -63,18 +63,28 @@ class SmallMap:
 
 
 def cropped(density: DensityMap, model: Model | None, longest: int = 0) -> DensityMap:
-    """The part of the map within `MARGIN` of the model (all if there is none).
+    """The part of the map within `MARGIN` of the model; all if there is none, or it lies elsewhere.
 
     It has at most ``longest`` voxels a side, `LONGEST_SIDE` if that is 0: a larger one is averaged over blocks.
     """
     frame, values = density.frame, density.values
-    if model is not None and len(model):
-        corners = frame.to_zyx([model.xyz.min(axis=0) - MARGIN, model.xyz.max(axis=0) + MARGIN])
+    if model is not None and len(model) and beside(frame, model):
+        corners = _around(frame, model)
         first = np.clip(np.floor(corners[0]).astype(int), 0, np.array(values.shape) - 1)
         last = np.clip(np.ceil(corners[1]).astype(int) + 1, first + 1, values.shape)
         values = values[first[0] : last[0], first[1] : last[1], first[2] : last[2]]
         frame = frame.crop((first[0], first[1], first[2]), (values.shape[0], values.shape[1], values.shape[2]))
     return thinned(DensityMap(values, frame), math.ceil(max(values.shape) / (longest or LONGEST_SIDE)))
+
+
+def beside(frame: Frame, model: Model) -> bool:
+    """Whether the box of the map comes within `MARGIN` of the box around the model."""
+    low, high = _around(frame, model)
+    return bool((high >= 0).all() and (low <= np.array(frame.shape_zyx) - 1).all())
+
+
+def _around(frame: Frame, model: Model) -> NDArray[np.float64]:
+    return frame.to_zyx([model.xyz.min(axis=0) - MARGIN, model.xyz.max(axis=0) + MARGIN])
 
 
 def thinned(density: DensityMap, factor: int) -> DensityMap:

@@ -1,0 +1,31 @@
+"""What the commands that judge models say alike."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from cryoweave.cli import console
+from cryoweave.errors import StageError
+
+if TYPE_CHECKING:
+    from cryoweave.pipeline.preflight import Finding
+
+FINEST, COARSEST = 0.5, 50.0
+"""Å; resolutions that ``--resolution`` takes: those that the validators take."""
+
+
+def warn(findings: "Iterable[Finding]", name: str = "") -> None:
+    """Say what is odd with the inputs, what makes the scores meaningless in red."""
+    for finding in findings:
+        message = f"{name}: {finding.message}" if name else finding.message
+        if finding.level == "fail":
+            console.say(f"CHECK FAILED: {message}", "bold red")
+            console.say(f"the scores below may mean nothing: {finding.hint}", "red")
+        else:
+            console.say(f"warning: {message}{f'; {finding.hint}' if finding.hint else ''}", "yellow")
+
+
+def no_score(left_out: Mapping[str, str]) -> StageError:
+    """The error where nothing failed and nothing ran."""
+    if left_out:
+        return StageError("no validator gave a score", "each says above what it lacks")
+    return StageError("no validator is installed", "see `cryoweave plugins doctor`")

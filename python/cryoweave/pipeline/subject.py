@@ -1,0 +1,58 @@
+"""What is judged: a model from a file or from the folder of a run, and what to know of how it was read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryoweave.data import Model
+from cryoweave.errors import InputError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model that is to be judged.
+
+    Parameters
+    ----------
+    model
+        The model.
+    path
+        Its file.
+    notes
+        What a reader should know of how the file was read, a sentence each.
+    """
+
+    model: Model
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+def read_subject(path: Path) -> Subject:
+    """Read the model that is to be judged; of several in a file the first.
+
+    Parameters
+    ----------
+    path
+        A PDB or mmCIF file, or the folder of a run, which stands for its ``model.cif``.
+
+    Raises
+    ------
+    InputError
+        If there is no model, or it cannot be read.
+    """
+    from cryoweave.io.model_writing import without_blank_chain
+    from cryoweave.io.models import read_models
+
+    if path.is_dir():
+        if not (path / "model.cif").is_file():
+            raise InputError(
+                f"the folder {path} holds no model.cif", "give the path of a model, or the folder of a run"
+            )
+        path = path / "model.cif"
+    model, *others = read_models(path)
+    notes = [f"{path.name} holds {len(others) + 1} models: the first is judged"] if others else []
+    named, _ = without_blank_chain(model, None)
+    if (model.chain == "").any():
+        notes.append(f"the chain without an id is called {named.chain[model.chain == ''][0]} here")
+    if not len(named.trace_atoms()):
+        notes.append(f"{path.name} has no residue with a Cα or P atom: most validators have nothing to judge")
+    return Subject(named, path, tuple(notes))
