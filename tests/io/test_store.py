@@ -94,6 +94,15 @@ def test_every_type_comes_back(tmp_path: Path, kind: type) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "v"]
 
 
+def test_half_precision_stays_half(tmp_path: Path) -> None:
+    value = ProbabilityMaps(RNG.random((2, 3, 4, 5)).astype(np.float16), FRAME, ("CA", "N"))
+    save(value, tmp_path / "v")
+    again = load(ProbabilityMaps, tmp_path / "v")
+    assert again.values.dtype == np.float16
+    assert digest(again) == digest(value)
+    assert again.of("N").values.dtype == np.float32
+
+
 @pytest.mark.parametrize("kind", store.TYPES)
 def test_saving_twice_gives_the_same_bytes(tmp_path: Path, kind: type) -> None:
     value = values()[kind]

@@ -38,14 +38,14 @@ class ProbabilityMaps:
     Parameters
     ----------
     values
-        Probabilities, float32, shape ``(c, nz, ny, nx)``.
+        Probabilities, float32, or float16 where there are many classes, shape ``(c, nz, ny, nx)``.
     frame
         Where the grid lies.
     classes
         One name per class, e.g. ``("CA", "N", "C")``.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.float32] | NDArray[np.float16]
     frame: Frame
     classes: tuple[str, ...] = field(default=())
 
@@ -54,14 +54,15 @@ class ProbabilityMaps:
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
         shape = (len(self.classes), *self.frame.shape_zyx)
-        object.__setattr__(self, "values", frozen(self.values, np.float32, "probability maps", shape))
+        dtype = np.float16 if np.asarray(self.values).dtype == np.float16 else np.float32
+        object.__setattr__(self, "values", frozen(self.values, dtype, "probability maps", shape))
         if len(set(self.classes)) != len(self.classes):
             raise InputError(f"classes must differ from each other: {self.classes}")
         if self.values.size and (self.values.min() < 0 or self.values.max() > 1):
             raise InputError("probabilities must lie between 0 and 1")
 
     def of(self, name: str) -> DensityMap:
-        """The map of one class."""
+        """The map of one class, float32."""
         if name not in self.classes:
             raise InputError(f"there is no class {name!r}", f"classes: {', '.join(self.classes)}")
         return DensityMap(self.values[self.classes.index(name)], self.frame)

@@ -84,7 +84,7 @@ def read_map(
     return DensityMap(values, info.frame)
 
 
-def write_map(path: str | Path, density: DensityMap, *, mode: Literal[0, 2] = 2) -> None:
+def write_map(path: str | Path, density: DensityMap, *, mode: Literal[0, 2, 12] = 2) -> None:
     """Write a density map as MRC; gzip or bzip2 if the name ends in ``.gz`` or ``.bz2``.
 
     The ORIGIN words hold the origin. NSTART holds it too where it is a whole number of voxels, for the readers that
@@ -97,7 +97,7 @@ def write_map(path: str | Path, density: DensityMap, *, mode: Literal[0, 2] = 2)
     density
         The map.
     mode
-        2: 32-bit floating numbers. 0: 8-bit whole numbers, for maps that hold only such.
+        2: 32-bit floating numbers. 12: 16-bit ones, which round. 0: 8-bit whole numbers, for maps that hold only such.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def write_map(path: str | Path, density: DensityMap, *, mode: Literal[0, 2] = 2)
     """
     path = Path(path)
     header = _header_of(density, mode)
-    values = np.ascontiguousarray(density.values.astype("i1" if mode == 0 else "<f4"))
+    values = np.ascontiguousarray(density.values.astype({0: "i1", 2: "<f4", 12: "<f2"}[mode]))
     if mode == 0 and not np.array_equal(values, density.values):
         raise InputError(f"{path}: mode 0 holds whole numbers from -128 to 127 only", "write mode 2")
     with atomic_file(path) as temporary, temporary.open("wb") as raw, _packed(raw, path.suffix) as stream:

@@ -24,7 +24,7 @@ from cryoweave.data import (
 from cryoweave.data.residues import ALPHABETS
 from cryoweave.errors import InputError
 from cryoweave.io.atomic import atomic_folder
-from cryoweave.io.maps import read_map, write_map
+from cryoweave.io.maps import inspect_map, read_map, write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
 from cryoweave.io.scores import read_scores, write_scores
@@ -161,7 +161,7 @@ def _save_probabilities(folder: Path, value: ProbabilityMaps) -> None:
     letters = ["".join(c if c.isascii() and c.isalnum() else "_" for c in name)[:40] for name in value.classes]
     files = [f"{i:02d}_{text}.mrc" for i, text in enumerate(letters)]
     for name, file in zip(value.classes, files, strict=True):
-        write_map(folder / file, value.of(name))
+        write_map(folder / file, value.of(name), mode=12 if value.values.dtype == np.float16 else 2)
     write_json(folder / "classes.json", {"classes": list(value.classes), "files": files})
 
 
@@ -173,7 +173,9 @@ def _load_probabilities(folder: Path) -> ProbabilityMaps:
     maps = [read_map(folder / Path(file).name) for file in files]
     if any(one.frame != maps[0].frame for one in maps):
         raise InputError(f"the maps in {folder} lie on different grids", "make the folder again")
-    return ProbabilityMaps(np.stack([one.values for one in maps]), maps[0].frame, tuple(names))
+    half = all(inspect_map(folder / Path(file).name).mode == 12 for file in files)
+    values = np.stack([one.values.astype(np.float16 if half else np.float32, copy=False) for one in maps])
+    return ProbabilityMaps(values, maps[0].frame, tuple(names))
 
 
 def _save_points(folder: Path, value: PointCloud) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.errors import InputError, PluginError
+from cryoweave.io.onnx import Network
 from cryoweave_daq.classes import BOX, HEADS, SPLITS
 
 Boxes = NDArray[np.float32]
@@ -33,32 +34,17 @@ def load_predictor(path: Path, threads: int) -> Predictor:
 
 
 def _onnx(path: Path, threads: int) -> Predictor:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise PluginError(
-            f"{path} needs ONNX Runtime, which is not installed", "pip install 'cryoweave-daq[learned]'"
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors share no class
-        raise InputError(f"ONNX Runtime cannot load {path}: {' '.join(str(error).split())[:300]}") from error
-    (first, *others) = session.get_inputs()
-    shape = first.shape
+    network = Network(path, threads=threads)
+    (name, shape), *others = network.inputs.items()
     fixed = [n for n in shape[1:] if isinstance(n, int)]
-    if others or first.type != "tensor(float)" or len(shape) != 5 or not set(fixed) <= {1, BOX}:
-        raise InputError(
-            f"{path} takes {first.type} of shape {shape}, wanted one float tensor (n, 1, {BOX}, {BOX}, {BOX})"
-        )
+    if others or len(shape) != 5 or not set(fixed) <= {1, BOX}:
+        raise InputError(f"{path} takes an input of shape {shape}, wanted one of (n, 1, {BOX}, {BOX}, {BOX})")
     step = shape[0] if isinstance(shape[0], int) else 0
 
     def predict(boxes: Boxes) -> NDArray[np.float32]:
         parts = [boxes[i : i + step] for i in range(0, len(boxes), step)] if step else [boxes]
         parts = [np.pad(part, [(0, max(step - len(part), 0)), *[(0, 0)] * 4]) for part in parts]
-        outputs = [joined(path, session.run(None, {first.name: part})) for part in parts]
+        outputs = [joined(path, network.run({name: part})) for part in parts]
         return probabilities(np.concatenate(outputs)[: len(boxes)])
 
     return predict
@@ -70,8 +56,7 @@ def _torch(path: Path, threads: int) -> Predictor:
     except ImportError as error:
         raise PluginError(
             f"{path} needs PyTorch, which is not installed",
-            "pip install 'cryoweave-daq[train]'; without an accelerator the smaller "
-            "pip install torch --index-url https://download.pytorch.org/whl/cpu serves too",
+            "pip install 'cryoweave-daq[train]'",
         ) from error
     from cryoweave_daq.network import forward, load_checkpoint
 
