@@ -8,6 +8,7 @@ from scipy.ndimage import map_coordinates
 
 from cryoweave import run_stage
 from cryoweave.data import DensityMap
+from cryoweave.errors import NotApplicableError
 from cryoweave.testing import ideal_model, simulated_map
 
 MODEL = ideal_model("H" * 12 + "CCC" + "E" * 9)
@@ -62,6 +63,24 @@ def test_chains_are_never_bonded_to_each_other():
 
 def test_a_lone_residue_has_no_bonds():
     assert np.isnan(scores(MODEL.trace_atoms().select(slice(3, 4))).whole["calpha_bonds"])
+
+
+def test_what_lies_beyond_the_map_has_no_density():
+    trace = MODEL.trace_atoms()
+    xyz = trace.xyz.copy()
+    xyz[:6] += 500.0
+    found = scores(replace(trace, xyz=xyz))
+    assert np.isnan(found.residues["density"]).tolist() == [True] * 6 + [False] * 18
+    assert np.isfinite(found.whole["density_sigma"])
+    far = scores(replace(trace, xyz=trace.xyz + 500.0))
+    assert np.isnan(far.whole["density_sigma"])
+    assert far.whole["residues"] == 24
+
+
+def test_ligands_alone_are_not_judged():
+    ligand = replace(MODEL, residue_name=np.full(len(MODEL), "LIG"), hetero=np.ones(len(MODEL), bool))
+    with pytest.raises(NotApplicableError, match="no Cα or P atom"):
+        scores(ligand)
 
 
 def test_sigma_of_a_nearly_flat_map_is_a_number():

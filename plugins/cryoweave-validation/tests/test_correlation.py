@@ -76,6 +76,19 @@ def test_a_map_as_calculated_correlates_fully():
     assert shifted.whole["cc_mask"] < 0.6
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_far_too_coarse_resolution_does_not_overflow():
+    found = scores(MODEL, DENSITY, resolution=50.0)
+    assert np.isfinite(found.whole["cc_box"])
+
+
+def test_a_model_outside_of_the_map_gets_a_hint_that_can_be_followed():
+    with pytest.raises(StageError, match="no atom of the model lies in the map") as error:
+        scores(replace(MODEL, xyz=MODEL.xyz + 900.0), DENSITY)
+    assert "cryoweave map info" in error.value.hint
+    assert "--" not in error.value.hint
+
+
 def test_b_factors_count_unless_one_is_given():
     sharp = replace(MODEL, b_factor=np.where(np.arange(len(MODEL)) % 2, 0, 200).astype(np.float32))
     density = calculated(uneven(), 3.0, sharp)

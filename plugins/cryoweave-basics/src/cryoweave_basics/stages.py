@@ -182,6 +182,7 @@ STAGES = [
         load="cryoweave_basics.density:supported",
         takes={"model": Model, "density": DensityMap},
         gives=ScoreTable,
+        version=2,
     ),
 ]
 

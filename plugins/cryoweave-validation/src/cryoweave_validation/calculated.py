@@ -28,7 +28,8 @@ def require_judgeable(model: Model, density: DensityMap) -> None:
     require_contrast(density)
     if not density.frame.contains(model.xyz).any():
         raise StageError(
-            "no atom of the model lies in the map", "compare the map's origin with the model's; --origin sets it"
+            "no atom of the model lies in the map",
+            "was it fitted into this map? Compare its coordinates with origin and extent in `cryoweave map info`",
         )
 
 
@@ -54,11 +55,16 @@ def back(spectrum: Spectrum, frame: Frame, ctx: Context) -> NDArray[np.float32]:
     return scipy.fft.irfftn(spectrum, s=frame.shape_zyx, workers=ctx.threads, overwrite_x=True)
 
 
-def damp(spectrum: Spectrum, frame: Frame, b_factor: float) -> None:
-    """Multiply by exp(-B s² / 4), in place; a negative B (Å²) sharpens."""
+def damp(spectrum: Spectrum, frame: Frame, b_factor: float, d_min: float = 0.0) -> None:
+    """Multiply by exp(-B s² / 4), in place; a negative B (Å²) sharpens.
+
+    Along each axis the factor grows to the resolution ``d_min`` only: what a cut takes away need not overflow before.
+    """
     for axis in range(3):
         along = [-1 if other == axis else 1 for other in range(3)]
-        spectrum *= np.exp(-0.25 * b_factor * frequencies(frame, axis) ** 2).astype(np.float32).reshape(along)
+        s2 = frequencies(frame, axis) ** 2
+        s2 = np.minimum(s2, 1 / d_min**2) if d_min else s2
+        spectrum *= np.exp(-0.25 * b_factor * s2).astype(np.float32).reshape(along)
 
 
 def cut(spectrum: Spectrum, frame: Frame, d_min: float) -> None:
@@ -109,7 +115,7 @@ def structure_factors(
         progress=ctx.progress,
     )
     found = lowest_frequencies(transform(values, ctx), fine, frame)
-    damp(found, frame, -blur)
+    damp(found, frame, -blur, d_min)
     cut(found, frame, d_min)
     return found
 
