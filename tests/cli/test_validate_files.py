@@ -152,6 +152,51 @@ def test_several_models_have_a_folder_each_and_a_page_together(cli, judged, file
     assert len(read_scores(files / "two" / "other.cif")) == 19
 
 
+def test_what_an_earlier_validation_left_is_told(cli, judged, files):
+    write_model(files / "other.cif", MODEL)
+    out, note = files / "out", "of earlier validations, and not of this one: "
+    both = cli("validate", files / "model.pdb", files / "other.cif", "-o", out)
+    assert note not in both.err
+    one = cli("validate", files / "model.pdb", "-o", out)
+    assert f"{note}comparison.html, model.pdb/, other.cif/ in {out}" in one.err
+    again = cli("validate", files / "model.pdb", files / "other.cif", "-o", out)
+    assert f"{note}report.html in {out}" in again.err
+
+
+def test_ctrl_c_is_told_and_leaves_no_folder_that_claims_to_be_complete(cli, judged, files, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    write_model(files / "other.cif", MODEL)
+    with monkeypatch.context() as patch:
+        patch.setattr("cryoweave.report.page.write_report", interrupted)
+        result = cli("validate", files / "model.pdb", "-o", files / "out")
+    assert result.code == 130
+    assert "error: interrupted\nhint: models that were finished have their report" in result.err
+    assert not (files / "out" / "report.html").exists()
+    assert json.loads((files / "out" / "record.json").read_text())["state"] == "running"
+    assert [run["state"] for run in cli("compare", files / "out", "--json").json()] == ["stopped"]
+    assert cli("validate", files / "model.pdb", "-o", files / "out").code == 0
+    assert json.loads((files / "out" / "record.json").read_text())["state"] == "done"
+
+
+def test_models_that_were_finished_before_ctrl_c_have_their_files(cli, judged, files, monkeypatch):
+    calls = []
+
+    def second_time(model, params, ctx):
+        calls.append(model)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return judge(model, params, ctx)
+
+    monkeypatch.setattr(sys.modules["judge_plugin"], "judge", second_time)
+    write_model(files / "other.cif", MODEL)
+    result = cli("validate", files / "model.pdb", files / "other.cif", "-o", files / "out")
+    assert result.code == 130
+    assert (files / "out" / "model.pdb" / "report.html").is_file()
+    assert not (files / "out" / "other.cif").exists()
+
+
 def atom(serial, name, residue, chain, number, xyz, *, code=" ", altloc=" ", element="C", hetero=False):
     place = "".join(f"{value:8.3f}" for value in xyz)
     kind = "HETATM" if hetero else "ATOM  "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryoweave.pipeline.subject import Subject
     from cryoweave.pipeline.validated import Judged
 
-_LOST = "models that were finished have their files in the folder of -o; the others have none"
+_LOST = "models that were finished have their report in the folder of -o; the others have none"
 
 
 def validate(
@@ -100,8 +100,8 @@ def validate(
         scored = [one for one in judged if one.result.scores is not None]
         if not scored:
             raise typer.Exit(failed[0].exit_code) if failed else no_score(judged[0].result.left_out)
-        if output and len(models) > 1:
-            _compare(output, [(one, places[one.name]) for one in scored])
+        if output:
+            _finish(output, [(one, places[one.name]) for one in scored], several=len(models) > 1)
     if as_json:
         console.data_json([*map(_entry, judged), *({"model": name, "error": str(e)} for name, e in unread.items())])
     else:
@@ -195,10 +195,14 @@ def _write(
     console.say(f"report of {one.name}: {place / REPORT}")
 
 
-def _compare(output: Path, judged: "list[tuple[Judged, Path]]") -> None:
-    from cryoweave.pipeline.validated import write_comparison
+def _finish(output: Path, judged: "list[tuple[Judged, Path]]", *, several: bool) -> None:
+    """The page of several models, and what in the folder is of another validation."""
+    from cryoweave.pipeline.validated import leftovers, write_comparison
 
-    console.say(f"side by side: {write_comparison(output, judged)}")
+    if several:
+        console.say(f"side by side: {write_comparison(output, judged)}")
+    if old := leftovers(output, [place for _, place in judged]):
+        console.say(f"of earlier validations, and not of this one: {', '.join(old)} in {output}", "yellow")
 
 
 def _places(models: list[Path], output: Path | None) -> dict[str, Path]:

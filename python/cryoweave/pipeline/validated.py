@@ -1,6 +1,6 @@
 """The folder of a validation: what a run's folder holds, for a model that anyone built."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,24 @@ def check_place(folder: Path, inputs: Iterable[Path]) -> None:
     there = [name for name in (*FILES, ATTRIBUTES) if (folder / name).exists()]
     if record is None and there:
         raise UsageError(f"{folder} holds {there[0]}, which is of no validation", _HINT)
+
+
+def leftovers(folder: Path, written: Collection[Path]) -> list[str]:
+    """Names of what earlier validations left in a folder and the present one did not replace.
+
+    Parameters
+    ----------
+    folder
+        The folder of ``-o``.
+    written
+        Folders that the present one wrote reports into: this one, or several below it.
+    """
+    found = [COMPARISON] if len(written) == 1 and folder in written and (folder / COMPARISON).is_file() else []
+    for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        record = read_record(place) if place not in written else None
+        if record is not None and is_validation(record):
+            found.append(REPORT if place == folder else f"{place.name}/")
+    return found
 
 
 def is_validation(record: Mapping[str, Any]) -> bool:
