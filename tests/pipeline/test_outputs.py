@@ -58,15 +58,17 @@ def test_the_citations_say_what_they_leave_out(tmp_path):
 
 
 def test_confidence_comes_from_b_factors_that_are_one():
-    def model(b_factor):
+    def model(b_factor, sure=True):
         n = len(b_factor)
-        return Model.from_trace(np.zeros((n, 3)), np.full(n, "GLY"), np.full(n, "A"), np.arange(n), np.array(b_factor))
+        names = np.full(n, "GLY"), np.full(n, "A"), np.arange(n)
+        return Model.from_trace(np.zeros((n, 3)), *names, np.array(b_factor), b_is_confidence=sure)
 
     assert confidence_of(model([90, 60, 20, 19])) == {
         "mean": 0.4725, "low_share": 0.25, "low_below": 0.2, "residues": 4,
     }  # fmt: skip
-    for no_confidence in ([0, 0], [120, 30], [-5, 3], []):
+    for no_confidence in ([120, 30], [-5, 3], []):
         assert confidence_of(model(no_confidence)) is None
+    assert confidence_of(model([90, 60], sure=False)) is None
 
 
 def test_citations_are_bibtex():

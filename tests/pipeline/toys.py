@@ -87,8 +87,9 @@ def build(traces, sequences, params, ctx):
     _called("build")
     n = min(len(traces.xyz), len(sequences.sequences[0]))
     return Model.from_trace(
-        traces.xyz[:n], np.full(n, "ALA"), np.full(n, "A"), np.arange(1, n + 1, dtype=np.int32), np.full(n, 50.0, "f4")
-    )
+        traces.xyz[:n], np.full(n, "ALA"), np.full(n, "A"), np.arange(1, n + 1, dtype=np.int32), np.full(n, 50.0, "f4"),
+        b_is_confidence=True,
+    )  # fmt: skip
 
 
 def short_only(params, sequences, traces):

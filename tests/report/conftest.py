@@ -34,7 +34,8 @@ def helix(chain: str = "A") -> Model:
     xyz = np.column_stack((2.3 * np.cos(1.745 * t) + 20, 2.3 * np.sin(1.745 * t) + 30, 1.5 * t + 105))
     names = np.resize(np.array(["ALA", "LEU", "GLY", "LYS"]), RESIDUES)
     confidence = np.linspace(10, 100, RESIDUES, dtype=np.float32)
-    return Model.from_trace(xyz, names, np.full(RESIDUES, chain), (t + 5).astype(np.int32), confidence)
+    chains, numbers = np.full(RESIDUES, chain), (t + 5).astype(np.int32)
+    return Model.from_trace(xyz, names, chains, numbers, confidence, b_is_confidence=True)
 
 
 def blobs(model: Model) -> DensityMap:

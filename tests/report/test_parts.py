@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,9 +120,11 @@ def test_colours_are_those_of_the_ends_and_grey_without_a_value():
 def test_the_confidence_fills_its_scale():
     model = trace(3)
     b_factor = np.array([0, 20, 50], np.float32)
-    model = Model.from_trace(model.xyz, model.residue_name, model.chain, model.residue_number, b_factor)
+    model = replace(model, b_factor=b_factor, b_is_confidence=np.ones(3, bool))
     (column,) = columns_of(model, None)
     assert (column.scale.low, column.scale.high) == (0, 0.5)
+    (foreign,) = columns_of(replace(model, b_factor=b_factor / 100), None, built=False)
+    np.testing.assert_allclose(foreign.values, [0, 0.2, 0.5], rtol=1e-6)
 
 
 def test_a_constant_confidence_is_no_column():

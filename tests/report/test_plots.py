@@ -192,14 +192,16 @@ def test_a_page_carries_the_scores_that_say_what_is_good_first():
 
 def test_angles_and_the_b_column_of_other_programs():
     trace = model([1, 2])
-    trace = Model(**{**{k: getattr(trace, k) for k in trace.__dataclass_fields__}, "b_factor": np.array([20.0, 90.0])})
+    trace = replace(trace, b_factor=np.array([20.0, 90.0]))
     scores = rama([60, 70], [60, 70])
     scores = ScoreTable(
         scores.chain, scores.residue_number, scores.insertion_code, scores.residue_name,
         {**scores.residues, "q": [0.1, 0.2]}, {}, {"phi": Metric("φ", "°"), "psi": Metric("ψ", "°"), "q": GOOD},
     )  # fmt: skip
-    assert [column.name for column in columns_of(trace, scores, confident=False)] == ["q", "b_factor"]
-    assert [column.name for column in columns_of(trace, scores)] == ["confidence", "q"]
+    assert [column.name for column in columns_of(trace, scores, built=False)] == ["q", "b_factor"]
+    sure = replace(trace, b_is_confidence=np.ones(2, bool))
+    assert [column.name for column in columns_of(sure, scores, built=False)] == ["q", "confidence"]
+    assert [column.name for column in columns_of(sure, scores)] == ["confidence", "q"]
 
 
 def test_values_with_a_unit_fill_their_scale():

@@ -1,6 +1,6 @@
 """Atomic models as columns of arrays."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTID
 _DTYPES: dict[str, type] = {
     "element": np.str_, "atom_name": np.str_, "residue_name": np.str_, "chain": np.str_, "residue_number": np.int32,
     "insertion_code": np.str_, "altloc": np.str_, "occupancy": np.float32, "b_factor": np.float32, "hetero": np.bool_,
+    "b_is_confidence": np.bool_,
 }  # fmt: skip
 
 
@@ -34,6 +35,9 @@ class Model:
         As in PDB files; B in Å², or a score where a program writes one there.
     hetero
         True for HETATM records: ligands, ions, water.
+    b_is_confidence
+        True where ``b_factor`` is known to say how sure a method is of the atom, so that it is no B factor; ours are
+        100 × a chance. False for all if it is not given.
     """
 
     xyz: NDArray[np.float64]
@@ -47,11 +51,14 @@ class Model:
     occupancy: NDArray[np.float32]
     b_factor: NDArray[np.float32]
     hetero: NDArray[np.bool_]
+    b_is_confidence: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xyz", frozen(self.xyz, np.float64, "atom positions", (None, 3)))
+        if not len(self.b_is_confidence):
+            object.__setattr__(self, "b_is_confidence", np.zeros(len(self.xyz), np.bool_))
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, frozen(getattr(self, name), dtype, name, (None,)))
         same_length(xyz=self.xyz, **{name: getattr(self, name) for name in _DTYPES})
@@ -61,7 +68,7 @@ class Model:
 
     def select(self, atoms: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Model":
         """The atoms that a mask, a list of indices or a slice names."""
-        return Model(**{field.name: getattr(self, field.name)[atoms] for field in fields(self)})
+        return Model(**{column.name: getattr(self, column.name)[atoms] for column in fields(self)})
 
     def trace_atoms(self) -> "Model":
         """One atom a residue: Cα of amino acids, P (C4' where it is missing) of nucleotides, first altloc.
@@ -89,8 +96,10 @@ class Model:
         chain: NDArray[np.str_],
         residue_number: NDArray[np.int32],
         b_factor: NDArray[np.float32],
+        *,
+        b_is_confidence: bool = False,
     ) -> "Model":
-        """A model of Cα atoms only, one a residue."""
+        """A model of Cα atoms only, one a residue; ``b_is_confidence`` holds for all of them."""
         n = len(xyz)
         return cls(
             xyz=xyz,
@@ -104,4 +113,5 @@ class Model:
             occupancy=np.ones(n, np.float32),
             b_factor=b_factor,
             hetero=np.zeros(n, bool),
+            b_is_confidence=np.full(n, b_is_confidence),
         )

@@ -13,6 +13,7 @@ from cryoweave.data import Model, ScoreTable, SequenceSet
 from cryoweave.data.residues import AMINO_ACIDS, MODIFIED_AMINO_ACIDS, NUCLEOTIDES, PROTEIN_NAMES, letter_of
 from cryoweave.errors import InputError
 from cryoweave.io.atomic import atomic_file
+from cryoweave.io.confidence import CONFIDENCE, METRIC, b_confidences
 
 if TYPE_CHECKING:
     import gemmi
@@ -34,8 +35,9 @@ def write_model(
     """Write a model as mmCIF, or as PDB if the name ends in ``.pdb``.
 
     Chain ids, residue numbers, occupancies and B-factors are written as they are; coordinates get three decimals.
-    Atoms of one chain come together. In mmCIF a blank chain id becomes the first letter that is free, and the
-    polymers, their sequences and the kinds of residues are filled in, without which viewers draw no cartoon.
+    Atoms of one chain come together. mmCIF says where the B column holds confidences, so that `read_model` knows; in
+    it a blank chain id becomes the first letter that is free, and the polymers, their sequences and the kinds of
+    residues are filled in, without which viewers draw no cartoon.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def write_model(
         text = structure.make_pdb_string()
     else:
         model, scores = without_blank_chain(model, scores)
-        text = _mmcif(_structure(model, name), sequences, scores)
+        text = _mmcif(model, name, sequences, scores)
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -148,9 +150,10 @@ def _atom(name: str, element: str, altloc: str, occupancy: float, b_factor: floa
     return atom
 
 
-def _mmcif(structure: "gemmi.Structure", sequences: SequenceSet | None, scores: ScoreTable | None) -> str:
+def _mmcif(model: Model, name: str, sequences: SequenceSet | None, scores: ScoreTable | None) -> str:
     import gemmi
 
+    structure = _structure(model, name)
     structure.setup_entities()
     _name_subchains(structure)
     _number_polymers(structure, sequences)
@@ -162,8 +165,9 @@ def _mmcif(structure: "gemmi.Structure", sequences: SequenceSet | None, scores: 
     block = structure.make_mmcif_block(groups)
     for row in block.find("_chem_comp.", ["id", "type"]):
         row[1] = gemmi.cif.quote(_component_type(row.str(0)))
-    if scores is not None:
-        _add_scores(block, structure, scores)
+    confidences = b_confidences(model)
+    if scores is not None or confidences is not None:
+        _add_scores(block, structure, scores if scores is not None else _no_scores(), confidences)
     return block.as_string()
 
 
@@ -243,7 +247,14 @@ def _component_type(name: str) -> str:
     return "NON-POLYMER"
 
 
-def _add_scores(block: "gemmi.cif.Block", structure: "gemmi.Structure", scores: ScoreTable) -> None:
+def _no_scores() -> ScoreTable:
+    nothing = np.array([], np.str_)
+    return ScoreTable(nothing, np.array([], np.int32), nothing, nothing)
+
+
+def _add_scores(
+    block: "gemmi.cif.Block", structure: "gemmi.Structure", scores: ScoreTable, confidences: ScoreTable | None
+) -> None:
     names = [*scores.residues, *(name for name in scores.whole if name not in scores.residues)]
     local, whole = set(scores.residues), set(scores.whole)
     numbers: dict[tuple[str, str], str] = {}
@@ -256,6 +267,9 @@ def _add_scores(block: "gemmi.cif.Block", structure: "gemmi.Structure", scores: 
                 unit = f" (unit: {metric.unit})" if metric.unit else ""
                 text = _ascii(metric.definition.rstrip(".") + unit)
                 metrics.append([numbers[name, mode], _ascii(name), text, "other", mode, "definition in description"])
+    own = str(len(metrics) + 1)
+    for name in confidences.residues if confidences is not None else ():
+        metrics.append([own, name, METRIC.definition, "other", "local", "definition in description"])
     tags = ["id", "name", "description", "type", "mode", "type_other_details"]
     _add_loop(block, "_ma_qa_metric.", tags, metrics)
     rows: list[list[str]] = []
@@ -265,7 +279,10 @@ def _add_scores(block: "gemmi.cif.Block", structure: "gemmi.Structure", scores: 
     _add_loop(block, "_ma_qa_metric_global.", ["ordinal_id", "model_id", "metric_id", "metric_value"], rows)
     tags = ["ordinal_id", "model_id", "label_asym_id", "label_seq_id", "label_comp_id", "metric_id", "metric_value"]
     metric_ids = {name: numbers[name, "local"] for name in scores.residues}
-    _add_loop(block, "_ma_qa_metric_local.", tags, _local_rows(structure, scores, metric_ids))
+    rows = _local_rows(structure, scores, metric_ids)
+    rows += [] if confidences is None else _local_rows(structure, confidences, {CONFIDENCE: own})
+    numbered = [[str(number), *row] for number, row in enumerate(rows, 1)]
+    _add_loop(block, "_ma_qa_metric_local.", tags, numbered)
 
 
 def _ascii(text: str) -> str:
@@ -290,7 +307,7 @@ def _local_rows(structure: "gemmi.Structure", scores: ScoreTable, metric_ids: di
         for key, value in zip(keys, scores.residues[name].tolist(), strict=True):
             if key in places and np.isfinite(value):
                 subchain, label = places[key]
-                rows.append([str(len(rows) + 1), "1", subchain, str(label), key[3], metric_id, f"{value:.6g}"])
+                rows.append(["1", subchain, str(label), key[3], metric_id, f"{value:.6g}"])
     return rows
 
 

@@ -1,6 +1,7 @@
 """Reading atomic models: PDB and mmCIF, plain or compressed."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import Model
 from cryoweave.errors import InputError
+from cryoweave.io.confidence import confident_atoms
 from cryoweave.io.content import log, read_content
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def read_model(path: str | Path, *, model_number: int = 1) -> Model:
     """Read one model of a PDB or mmCIF file.
 
     Water, hydrogens and alternative locations are kept; atoms of one chain come together. Chain ids and residue
-    numbers are the author's.
+    numbers are the author's. A B column that an mmCIF file declares as confidences is marked as such.
 
     Parameters
     ----------
@@ -55,9 +57,11 @@ def read_models(path: str | Path) -> tuple[Model, ...]:
 def _read(path: Path, number: int | None) -> tuple[Model, ...]:
     content = read_content(path)
     try:
-        structure = _parse(content, path)
+        structure, block = _parse(content, path)
         structure.merge_chain_parts()
         models = _columns(structure)
+        if block is not None:
+            models = tuple(replace(one, b_is_confidence=confident_atoms(block, one)) for one in models)
     except (RuntimeError, ValueError, IndexError) as error:
         raise InputError(f"{path} is damaged: {_one_line(error)}", "open it in a viewer and save it again") from error
     except InputError as error:
@@ -76,7 +80,8 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _parse(content: bytes, path: Path) -> "gemmi.Structure":
+def _parse(content: bytes, path: Path) -> "tuple[gemmi.Structure, gemmi.cif.Block | None]":
+    """The structure, and the block of an mmCIF file that it is from."""
     import gemmi
 
     if _CIF_START.match(content):
@@ -89,12 +94,12 @@ def _parse(content: bytes, path: Path) -> "gemmi.Structure":
     odd = "digits where elements stand" if _PDB_DIGITS.search(content) else ""
     if not odd:
         try:
-            return gemmi.read_pdb_string(content)
+            return gemmi.read_pdb_string(content), None
         except RuntimeError as error:
             odd = _one_line(error)
     structure = gemmi.read_pdb_string(content, max_line_length=_STRICT_COLUMNS)
     log.warning("%s: %s; read without columns 73-80", path, odd)
-    return structure
+    return structure, None
 
 
 def _refuse_map(path: Path) -> None:
@@ -108,14 +113,14 @@ def _refuse_map(path: Path) -> None:
     raise InputError(f"{path} is a density map, not a model", "give the map with -v, and a PDB or mmCIF file here")
 
 
-def _parse_cif(content: bytes, path: Path) -> "gemmi.Structure":
+def _parse_cif(content: bytes, path: Path) -> "tuple[gemmi.Structure, gemmi.cif.Block]":
     import gemmi
 
     document = gemmi.cif.read_string(content)
     for block in document:
         if block.find_values("_atom_site.Cartn_x"):
             _check_cif_numbers(block, path)
-            return gemmi.make_structure_from_block(block)
+            return gemmi.make_structure_from_block(block), block
     hint = "structure factors and ligand dictionaries are mmCIF too: give the file with coordinates"
     raise InputError(f"{path} holds no _atom_site loop, so no atom", hint)
 

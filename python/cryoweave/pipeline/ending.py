@@ -72,15 +72,16 @@ def finish(
 
 
 def confidence_of(model: Model) -> dict[str, float] | None:
-    """How sure the method is of its model, from B factors that are 100 × confidence.
+    """How sure the method is of its model, where its B column holds 100 × confidence.
 
     Returns
     -------
     ``mean`` over the residues, ``low_share`` of those below ``low_below``, and how many ``residues`` there are; None
-    if the B factors are no confidence: all 0, or beyond 0 to 100.
+    if it holds none, or values beyond 0 to 100.
     """
-    values = model.trace_atoms().b_factor.astype(np.float64) / 100
-    if not values.size or not values.any() or not ((values >= 0) & (values <= 1)).all():
+    trace = model.trace_atoms()
+    values = trace.b_factor.astype(np.float64) / 100
+    if not values.size or not trace.b_is_confidence.all() or not ((values >= 0) & (values <= 1)).all():
         return None
     low = float(np.mean(values < LOW_CONFIDENCE))
     return {

@@ -16,7 +16,7 @@ NO_VALUE = "#a3a8ae"
 """Residues without a value."""
 
 CONFIDENCE = Metric(
-    "how sure the method is of this residue, 0 to 1 (the model's B column / 100); "
+    "how sure the method is of this residue, 0 to 1 (the model's B column, or that / 100 where it exceeds 1); "
     "the scale ends at this model's highest",
     "",
     True,
@@ -113,7 +113,7 @@ def label_of(trace: Model | ScoreTable, row: int) -> str:
     return f"{trace.residue_number[row]}{trace.insertion_code[row]}"
 
 
-def columns_of(trace: Model, scores: ScoreTable | None, *, confident: bool = True) -> list[Column]:
+def columns_of(trace: Model, scores: ScoreTable | None, *, built: bool = True) -> list[Column]:
     """The B column, if it says anything, and all scores by residue but angles, which have a plot of their own.
 
     Parameters
@@ -122,18 +122,19 @@ def columns_of(trace: Model, scores: ScoreTable | None, *, confident: bool = Tru
         One atom a residue, as `Model.trace_atoms` gives them.
     scores
         Scores of the same model.
-    confident
-        Whether the B column is 100 × confidence: it then comes first. That of a model from elsewhere comes last.
+    built
+        Whether the run built the model: its confidence then comes first. The B column of another model comes last.
     """
     columns = [] if scores is None else _score_columns(trace, scores)
     b_factor = trace.b_factor.astype(np.float64)
     if not len(b_factor) or np.ptp(b_factor) == 0:
         return columns
-    if not confident:
+    if not trace.b_is_confidence.all():
         return [*columns, Column("b_factor", B_FACTOR, b_factor, scale_of(b_factor, B_FACTOR))]
-    confidence = b_factor / 100
+    confidence = b_factor / (100 if built or b_factor.max() > 1 else 1)
     scale = Scale(BETTER_HIGH, min(0.0, float(confidence.min())), float(confidence.max()))
-    return [Column("confidence", CONFIDENCE, confidence, scale), *columns]
+    own = Column("confidence", CONFIDENCE, confidence, scale)
+    return [own, *columns] if built else [*columns, own]
 
 
 def _score_columns(trace: Model, scores: ScoreTable) -> list[Column]:

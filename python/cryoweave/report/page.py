@@ -84,7 +84,7 @@ class Subject:
     def of(cls, run: RunFolder) -> "Subject":
         """Made of what the run folder holds."""
         trace = run.model.trace_atoms() if run.model is not None else _no_trace()
-        columns = columns_of(trace, run.scores, confident=run.builds)
+        columns = columns_of(trace, run.scores, built=run.builds)
         shown = carried(columns, len(trace))
         if run.density is None:
             packed = scene.archive(None, run.model, shown, run.reference) if run.model is not None else b""

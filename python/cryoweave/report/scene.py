@@ -132,7 +132,8 @@ def carried(model: Model) -> Model:
         model = trace
     elif len(trace) > ALL_ATOMS:
         model = model.select(model.hetero | np.isin(model.atom_name, _MAIN_CHAIN))
-    return replace(model, xyz=np.round(model.xyz, decimals), b_factor=np.zeros(len(model), np.float32))
+    nothing = np.zeros(len(model), np.float32)
+    return replace(model, xyz=np.round(model.xyz, decimals), b_factor=nothing, b_is_confidence=nothing)
 
 
 def part_shown(residues: int) -> str:

@@ -71,6 +71,7 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
         chain=np.array([ids[c] for c in chain]),
         residue_number=residue + 1,
         b_factor=100 * threading.confidence[rows][order],
+        b_is_confidence=True,
     )
 
 

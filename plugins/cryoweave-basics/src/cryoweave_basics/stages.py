@@ -155,6 +155,7 @@ STAGES = [
         load="cryoweave_basics.build:alpha_carbons",
         takes={"threading": Threading},
         gives=Model,
+        version=2,
     ),
     Stage(
         id="build.backbone",
@@ -164,6 +165,7 @@ STAGES = [
         takes={"density": DensityMap, "threading": Threading},
         gives=Model,
         params=BackboneParams,
+        version=2,
     ),
     Stage(
         id="compare.reference",
