@@ -267,6 +267,27 @@ def test_the_command_prints_and_writes(program, files):
     assert any(line.startswith("residue\tq_0.6\tdisplaced\t2 Å\t") for line in tsv)
 
 
+def test_a_model_outside_of_the_map_is_told_and_ends_with_an_error(program, files):
+    write_model(files / "far.cif", replace(SHORT, xyz=SHORT.xyz + 900.0))
+    only = ("--only", "quality.qscore", "--only", "geometry.clashes")
+    code, shown, said = program("far.cif", "-v", "map.mrc", *only)
+    assert code == 1
+    assert "CHECK FAILED: only 0% of the model lie within the map's box" in said
+    assert "no atom lies in the map" in said
+    assert "heavy_atom_clashes" in shown
+    code, shown, said = program("far.cif", "-v", "map.mrc", "--only", "quality.qscore")
+    assert (code, shown) == (1, "")
+    assert said.count("hint:") == 1
+
+
+def test_a_runs_folder_stands_for_its_model(program, files):
+    (files / "run").mkdir()
+    write_model(files / "run" / "model.cif", SHORT)
+    code, shown, said = program("run", "-v", "map.mrc", "--only", "geometry.clashes")
+    assert code == 0, said
+    assert "heavy_atom_clashes" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,16 +1,21 @@
 """``cryoweave decoys``: which score to trust on this map."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cryoweave.cli import console
+from cryoweave.cli.interrupts import interruptible
+from cryoweave.cli.judged import COARSEST, FINEST, no_score, warn
 from cryoweave.cli.stage_options import ValidatorCommand
 from cryoweave.errors import InputError, StageError
 
 if TYPE_CHECKING:
+    from cryoweave.pipeline.inputs import RunInput
+    from cryoweave.pipeline.subject import Subject
     from cryoweave.pipeline.validation import Validation
     from cryoweave_validation.decoy_check import Judged, Row
     from cryoweave_validation.decoys import Decoy
@@ -22,11 +27,17 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command(cls=ValidatorCommand)
 def main(
     model_file: Annotated[
-        Path, typer.Argument(metavar="MODEL", readable=False, help="A model (mmCIF or PDB) that is taken for right.")
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            readable=False,
+            help="A model (mmCIF or PDB) that is taken for right, or the folder of a run.",
+        ),
     ],
     map_file: Annotated[Path, typer.Option("--map", "-v", metavar="MAP", readable=False, help="Its density map.")],
     resolution: Annotated[
-        float | None, typer.Option("--resolution", "-d", metavar="Å", min=0.1, max=100, help="Resolution of the map.")
+        float | None,
+        typer.Option("--resolution", "-d", metavar="Å", min=FINEST, max=COARSEST, help="Resolution of the map."),
     ] = None,
     contour: Annotated[
         float | None, typer.Option("--contour", metavar="DENSITY", help="The map's recommended contour.")
@@ -46,25 +57,28 @@ def main(
     as_json: console.Json = False,
 ) -> None:
     """How well each score tells wrong models from this one, by kind of error: 1 always, 0.5 not at all."""
-    from cryoweave.io.maps import read_map
-    from cryoweave.io.models import read_model
+    from cryoweave.pipeline.inputs import load_inputs
+    from cryoweave.pipeline.subject import read_subject
     from cryoweave.pipeline.validation import parse_options
     from cryoweave_validation.decoy_check import judge
     from cryoweave_validation.decoys import decoys
 
     params, stages = parse_options(settings or [], only or [])
-    model, density = read_model(model_file), read_map(map_file)
-    options: dict[str, Any] = {"density": density, "resolution": resolution, "contour": contour, "params": params}
+    subject, inputs = read_subject(model_file), load_inputs({"density": map_file})
+    options: dict[str, Any] = {
+        "density": inputs["density"].value,
+        "resolution": resolution,
+        "contour": contour,
+        "params": params,
+    }
     options |= {"stages": stages, "seed": seed, "threads": threads}
-    wrong = list(decoys(model, seed=seed))
+    wrong = list(decoys(subject.model, seed=seed))
     if not wrong:
         raise StageError(f"{model_file} has no protein residue with a Cα atom", "decoys are made of proteins only")
     place = _place(output)
-    try:
-        right, judged = _score(model, wrong, options)
-    except KeyboardInterrupt:
-        console.show_error("interrupted", "nothing was written; a single validator is faster: --only STAGE")
-        raise typer.Exit(console.INTERRUPTED) from None
+    with interruptible("nothing was written; a single validator is faster: --only STAGE"):
+        _look(subject, inputs, resolution)
+        right, judged = _score(subject.model, wrong, options)
     assert right.scores is not None
     rows = judge(right.scores, judged)
     if place:
@@ -73,6 +87,17 @@ def main(
         console.data_json(rows)
     else:
         _show(rows)
+    for failed in right.failed.values():
+        raise typer.Exit(failed.exit_code)
+
+
+def _look(subject: "Subject", inputs: "Mapping[str, RunInput]", resolution: float | None) -> None:
+    """Say what is odd with model and map before the work begins."""
+    from cryoweave.pipeline.agreement import check_given, check_placed
+
+    warn((*check_given(inputs, resolution), *check_placed(subject.model, inputs["density"].value)))
+    for note in subject.notes:
+        console.say(note)
 
 
 def _place(output: Path | None) -> Path | None:
@@ -95,7 +120,9 @@ def _score(model: Any, wrong: "list[Decoy]", options: dict[str, Any]) -> "tuple[
     for error in right.failed.values():
         console.show_error(str(error), error.hint)
     if right.scores is None:
-        raise StageError("no validator gave a score of the model", "see `cryoweave plugins doctor`")
+        for failed in right.failed.values():
+            raise typer.Exit(failed.exit_code)
+        raise no_score(right.left_out)
     judged: list[Judged] = []
     options = {**options, "stages": right.ran}
     for number, decoy in enumerate(wrong, 1):
