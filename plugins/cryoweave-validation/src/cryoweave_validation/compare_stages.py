@@ -1,6 +1,6 @@
-"""Stage records of the comparison with a reference."""
+"""Stage records of the comparison with a reference, and with sequences."""
 
-from cryoweave.data import Model, ScoreTable
+from cryoweave.data import Model, ScoreTable, SequenceSet
 from cryoweave.host import Kind, Params, Stage, param
 
 
@@ -35,6 +35,14 @@ STAGES = [
         summary="which chain is which, recall of each, fragments and breaks against a reference",
         load="cryoweave_validation.compare_chains:connected",
         takes={"model": Model, "reference": Model},
+        gives=ScoreTable,
+    ),
+    Stage(
+        id="compare.sequence",
+        kind=Kind.VALIDATE,
+        summary="whether the model has the residues of the given sequences, how much of them, and which differ",
+        load="cryoweave_validation.compare_sequence:against_sequences",
+        takes={"model": Model, "sequences": SequenceSet},
         gives=ScoreTable,
     ),
     Stage(
