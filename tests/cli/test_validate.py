@@ -99,6 +99,13 @@ def test_a_map_instead_of_a_model_is_told_as_such(cli, plugins, files):
     assert f"error: {files / 'map.mrc'} is a density map, not a model\nhint: give the map with -v" in result.err
 
 
+def test_where_nothing_ran_the_hint_is_no_option_that_was_given(cli, plugins, files):
+    result = cli("validate", files / "model.pdb", "-v", files / "map.mrc", "--only", "fake.gap")
+    assert result.code == 1
+    assert "left out: fake.gap needs reference: give --reference FILE" in result.err
+    assert "error: no validator gave a score\nhint: each says above what it lacks\n" in result.err
+
+
 def test_nothing_to_validate_with(cli, plugins, files):
     result = cli("validate", files / "model.pdb")
     assert (result.code, result.out) == (1, "")

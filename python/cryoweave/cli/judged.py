@@ -14,14 +14,18 @@ FINEST, COARSEST = 0.5, 50.0
 
 
 def warn(findings: "Iterable[Finding]", name: str = "") -> None:
-    """Say what is odd with the inputs, what makes the scores meaningless in red."""
+    """Say what is odd with the inputs; in red what makes the scores meaningless, which stops nothing."""
+    failed = False
     for finding in findings:
         message = f"{name}: {finding.message}" if name else finding.message
         if finding.level == "fail":
+            failed = True
             console.say(f"CHECK FAILED: {message}", "bold red")
-            console.say(f"the scores below may mean nothing: {finding.hint}", "red")
+            console.say(f"hint: {finding.hint}")
         else:
             console.say(f"warning: {message}{f'; {finding.hint}' if finding.hint else ''}", "yellow")
+    if failed:
+        console.say("scores that rest on this mean nothing; the validation goes on", "red")
 
 
 def no_score(left_out: Mapping[str, str]) -> StageError:

@@ -55,9 +55,7 @@ def check_resolution(density: DensityMap, resolution: float) -> Finding:
     values = {"resolution": resolution, "finest": finest, "shells": shells}
     if resolution < 0.99 * finest:
         message = f"no map with these voxels has a resolution of {resolution:g} Å: they hold {finest:.3g} Å at best"
-        hint = (
-            "give the map's resolution with -d, or compare the voxel size with what was deposited (cryoweave map info)"
-        )
+        hint = "give the map's resolution with -d; is the voxel size right that `cryoweave map info` tells?"
         return Finding("resolution", Level.FAIL, message, hint, values)
     if shells < FEWEST_SHELLS:
         side = min(density.frame.extent_xyz)

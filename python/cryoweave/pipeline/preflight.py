@@ -287,7 +287,7 @@ def check_origin(inputs: Inputs, stats: Statistics) -> Finding:
     control = float(np.mean([_sigma(density, trace + step, stats) for step in steps]))
     values = {"sigma": here, "control_sigma": control, "inside": inside}
     text = f"density at Cα (P) {here:.2f} σ, {control:.2f} σ when shifted by {CONTROL_SHIFT:g} Å"
-    hint = "was the model fitted into this map? `cryoweave map info` says which origin rule was used"
+    hint = "was it fitted into this map? `cryoweave map info` tells box, voxel size and which origin rule was used"
     if inside < 0.5:
         message = f"only {inside:.0%} of the model lie within the map's box"
         return Finding("origin", Level.FAIL, message, hint, values)
