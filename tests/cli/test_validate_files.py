@@ -16,6 +16,7 @@ from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
 from cryoweave.io.scores import read_scores
+from cryoweave.pipeline.subject import read_subject
 from cryoweave.testing import ideal_model, make_registry, simulated_map
 
 MODEL = ideal_model("H" * 30)
@@ -92,6 +93,39 @@ def test_the_model_carries_its_scores_and_its_own_b_factors(cli, judged, files):
     back = read_model(files / "out" / "model.cif")
     np.testing.assert_allclose(back.xyz, MODEL.xyz, atol=6e-4)
     assert set(back.b_factor.tolist()) == {30.0}
+
+
+def test_what_validators_note_is_on_the_screen_and_in_the_report(cli, judged, files, monkeypatch):
+    def noting(model, params, ctx):
+        ctx.note("rows", np.int64(30))
+        ctx.log.warning("the rows are %s", "made up")
+        return judge(model, params, ctx)
+
+    monkeypatch.setattr(sys.modules["judge_plugin"], "judge", noting)
+    write_model(files / "other.pdb", MODEL)
+    result = cli("validate", files / "model.pdb", files / "other.pdb", "-o", files / "out")
+    assert [line for line in result.err.splitlines() if "made up" in line] == [
+        "model.pdb: the rows are made up", "other.pdb: the rows are made up",
+    ], "once, and not by the log besides"  # fmt: skip
+    record = json.loads((files / "out" / "model.pdb" / "record.json").read_text())
+    assert record["notes"] == ["the rows are made up"]
+    assert record["steps"][0]["facts"] == {"rows": 30}
+    assert "<li>the rows are made up</li>" in (files / "out" / "other.pdb" / "report.html").read_text()
+    assert cli("validate", files / "model.pdb", "--json").json()[0]["notes"] == ["the rows are made up"]
+
+
+def test_confidences_are_known_wherever_they_come_from(files, tmp_path):
+    sure = replace(MODEL, b_is_confidence=np.ones(len(MODEL), bool))
+    write_model(tmp_path / "sure.cif", sure)
+    assert read_subject(tmp_path / "sure.cif").model.b_is_confidence.all()
+    assert not read_subject(files / "model.pdb").model.b_is_confidence.any()
+    run = tmp_path / "run"  # as an earlier version wrote it
+    run.mkdir()
+    write_model(run / "model.cif", MODEL)
+    assert not read_subject(run).model.b_is_confidence.any()
+    (run / "record.json").write_text('{"confidence": {"mean": 0.3}}')
+    assert read_subject(run).model.b_is_confidence.all()
+    assert read_subject(run / "model.cif").model.b_is_confidence.all()
 
 
 def test_the_record_is_one_that_compare_reads(cli, judged, files):

@@ -15,6 +15,7 @@ from cryoweave.host import Context
 from cryoweave.io.maps import read_map, write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
+from cryoweave.pipeline.events import warned
 from cryoweave.testing import StageContract, ideal_model, simulated_map
 from cryoweave_validation.calculated import back, frequencies, structure_factors
 from cryoweave_validation.correlation import atom_radius, pearson
@@ -96,6 +97,23 @@ def test_b_factors_count_unless_one_is_given():
     other = scores(sharp, density, resolution=3.0, b_factor=30.0).whole["cc_mask"]
     assert own > 0.9999
     assert other < 0.999
+
+
+def test_confidences_are_no_b_factors():
+    density = calculated(uneven(), 3.0, replace(MODEL, b_factor=np.full(len(MODEL), 20.0)))
+    sure = replace(MODEL, b_factor=np.linspace(5, 100, len(MODEL)), b_is_confidence=np.ones(len(MODEL), bool))
+    with warned("cryoweave.stage.quality.correlation") as notes:
+        assert scores(sure, density, resolution=3.0).whole["cc_mask"] > 0.9999
+    assert notes == [
+        "the model's B column holds confidences, no B factors: its map is calculated with B = 20 Å² (b_factor)"
+    ]
+    with warned("cryoweave.stage.quality.correlation") as notes:
+        assert scores(sure, density, resolution=3.0, b_factor=150.0).whole["cc_mask"] < 0.99
+    assert not notes
+    half = replace(sure, b_is_confidence=np.arange(len(MODEL)) % 2 == 0)
+    mixed = np.where(half.b_is_confidence, 20, half.b_factor)
+    density = calculated(uneven(), 3.0, replace(MODEL, b_factor=mixed))
+    assert scores(half, density, resolution=3.0).whole["cc_mask"] > 0.9999, "the others keep theirs"
 
 
 def test_voxels_near_equal_a_twin():

@@ -81,7 +81,23 @@ def test_crossings_lie_between_shells():
     assert crossing(curve, 0.5) == pytest.approx(1 / 0.26)
     assert crossing(curve, 0.0) == pytest.approx(1 / 0.38)
     assert np.isnan(crossing(curve, -0.5))
-    assert np.isnan(crossing(curve, 0.95))
+    assert crossing(curve, 0.95) == pytest.approx(10), "it begins below: the first shell's"
+
+
+def test_an_inverted_map_has_the_first_shell_for_a_resolution_not_none():
+    found = scores(MODEL, DensityMap(-DENSITY.values, DENSITY.frame), resolution=4.0)
+    assert found.whole["fsc_average"] < 0
+    first = 1 / found.curves["fsc_model"].x[0]
+    assert [found.whole[f"fsc_{level}"] for level in ("0.5", "0.143", "0")] == pytest.approx([first] * 3)
+
+
+def test_confidences_are_no_b_factors():
+    density = simulated_map(replace(MODEL, b_factor=np.full(len(MODEL), 20.0)), resolution=3.0)
+    sure = replace(MODEL, b_factor=np.linspace(5, 100, len(MODEL)))
+    known = replace(sure, b_is_confidence=np.ones(len(MODEL), bool))
+    cases: list[tuple] = [(sure, {}), (known, {}), (sure, {"b_factor": 20.0})]
+    wrong, right, given = (scores(model, density, resolution=3.0, **p).whole["fsc_average"] for model, p in cases)
+    assert right == given > wrong
 
 
 def test_figures_equal_those_of_servalcat(shared, golden):

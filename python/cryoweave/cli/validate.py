@@ -227,6 +227,8 @@ def _complain(one: "Judged", said: set[tuple[str, str]]) -> None:
             said.add((stage, reason))
     for note in one.notes:
         console.say(note)
+    for note in one.result.notes:
+        console.say(f"{one.name}: {note}", "yellow")
     for error in one.result.failed.values():
         console.show_error(f"{one.name}: {error}", error.hint)
 
@@ -235,7 +237,7 @@ def _entry(one: "Judged") -> dict[str, Any]:
     result = one.result
     failed = {stage: str(error) for stage, error in result.failed.items()}
     entry: dict[str, Any] = {"model": one.name, "ran": result.ran, "left_out": result.left_out, "failed": failed}
-    entry |= {"checks": one.findings, "notes": one.notes}
+    entry |= {"checks": one.findings, "notes": [*one.notes, *result.notes]}
     if (scores := result.scores) is None:
         return {**entry, "whole": {}, "metrics": {}, "residues": []}
     return {**entry, "whole": scores.whole, "metrics": scores.metrics, "residues": _residues(scores)}

@@ -108,6 +108,20 @@ def held() -> Iterator[list[logging.LogRecord]]:
 
 
 @contextmanager
+def warned(name: str) -> Iterator[list[str]]:
+    """Keep the warnings of one logger below ``cryoweave``, each once, where nobody else listens."""
+    keeper, texts = _Keeper(), list[str]()
+    logger = logging.getLogger(name)
+    logger.addHandler(keeper)
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(keeper)
+        found = (record.getMessage() for record in keeper.records if record.levelno >= logging.WARNING)
+        texts += dict.fromkeys(found)
+
+
+@contextmanager
 def logged(folder: Path, journal: Journal, before: Iterable[logging.LogRecord] = ()) -> Iterator[logging.Logger]:
     """Send the log of cryoweave and of its plugins, and Python's warnings, to ``log.txt`` and the watcher.
 

@@ -82,9 +82,9 @@ def call(stage: Stage, package: str, inputs: Mapping[str, Any], params: Params, 
     return value
 
 
-def facts_of(ctx: Context) -> dict[str, Fact | None]:
-    """The stage's findings in JSON's types: NumPy scalars as numbers, what is no number as None."""
-    plain = {name: value.item() if hasattr(value, "item") else value for name, value in ctx.facts.items()}
+def facts_of(facts: Mapping[str, Fact]) -> dict[str, Fact | None]:
+    """A stage's findings in JSON's types: NumPy scalars as numbers, what is no number as None."""
+    plain = {name: value.item() if hasattr(value, "item") else value for name, value in facts.items()}
     return {name: None if value != value or value in (inf, -inf) else value for name, value in plain.items()}
 
 
@@ -96,6 +96,7 @@ def run_stage(
     threads: int = 0,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
+    facts: dict[str, Fact] | None = None,
     **inputs: Any,
 ) -> Any:
     """Run one stage on values in memory; nothing is kept on disk.
@@ -110,6 +111,8 @@ def run_stage(
         As for a run.
     progress
         Called with units done and units in all.
+    facts
+        Takes what the stage notes of itself, by name.
     **inputs
         The stage's inputs by name.
 
@@ -147,6 +150,7 @@ def run_stage(
             scratch=Path(scratch),
             log=logging.getLogger(f"cryoweave.stage.{stage_id}"),
             progress=progress or silent,
+            facts=facts if facts is not None else {},
         )
         return call(stage, package, inputs, own, ctx)
 

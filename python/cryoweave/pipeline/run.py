@@ -300,7 +300,7 @@ class _Run:
             "seconds": round(taken.seconds, 4),
             "cpu_seconds": round(taken.cpu_seconds, 4),
             "peak_mb": taken.peak_mb if taken.peak_mb is None else round(taken.peak_mb, 2),
-            "facts": facts_of(ctx),
+            "facts": facts_of(ctx.facts),
         }
 
     def _note(self, step: WiredStep, entry: dict[str, Any]) -> None:

@@ -1,10 +1,16 @@
 """What is judged: a model from a file or from the folder of a run, and what to know of how it was read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from cryoweave.data import Model
 from cryoweave.errors import InputError
+from cryoweave.pipeline.record import read_record
+
+CONFIDENCE = "confidence"
+"""Of a run's record: the mean and so on, where the B column of its model holds confidences."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ def read_subject(path: Path) -> Subject:
             )
         path = path / "model.cif"
     model, *others = read_models(path)
+    record = read_record(path.parent) if path.name == "model.cif" else None
+    if record and record.get(CONFIDENCE):  # the file itself does not say so if an earlier version wrote it
+        model = replace(model, b_is_confidence=np.ones(len(model), np.bool_))
     notes = [f"{path.name} holds {len(others) + 1} models: the first is judged"] if others else []
     named, _ = without_blank_chain(model, None)
     if (model.chain == "").any():

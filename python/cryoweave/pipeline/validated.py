@@ -190,8 +190,8 @@ def _record(judged: Judged, inputs: Mapping[str, RunInput]) -> dict[str, Any]:
         "left_out": dict(result.left_out),
         "failed": {stage: str(error) for stage, error in result.failed.items()},
         "checks": [asdict(finding) for finding in judged.findings],
-        "notes": judged.notes,
-        "steps": [{**step, "reused": False, "facts": {}} for step in result.steps],
+        "notes": [*judged.notes, *result.notes],
+        "steps": [{"facts": {}, **step, "reused": False} for step in result.steps],
         "outputs": {},
     }
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
 from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, UsageError
+from cryoweave.host.context import Fact
 from cryoweave.host.records import Recipe, Stage, Step
 from cryoweave.pipeline.chain import near
-from cryoweave.pipeline.execute import run_stage
+from cryoweave.pipeline.events import warned
+from cryoweave.pipeline.execute import facts_of, run_stage
 from cryoweave.pipeline.measure import measured
 from cryoweave.pipeline.outputs import merge_scores, score_names
 from cryoweave.pipeline.settings import assign, check_params, parse_settings
@@ -35,6 +37,8 @@ class Validation:
         Why the others did not run, by stage: an input or a parameter was not given.
     failed
         Errors of those that could not give a result.
+    notes
+        What they warn of, each once.
     steps
         An entry each as in a run's record: parameters, what it took, names of its scores and curves.
     scores
@@ -44,6 +48,7 @@ class Validation:
     ran: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     failed: dict[str, CryoweaveError] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     scores: ScoreTable | None = None
 
@@ -101,13 +106,15 @@ def validate(
             result.left_out[stage.id] = f"needs {' and '.join(missing)}: give {ways}"
             continue
         try:
-            step, table = _run(stage, own, inputs, seed, threads)
+            with warned(f"cryoweave.stage.{stage.id}") as notes:
+                step, table = _run(stage, own, inputs, seed, threads)
         except (NotGivenError, NotApplicableError) as error:
             result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: {error.hint}"
         except CryoweaveError as error:
             result.failed[stage.id] = error
         else:
             result.ran.append(stage.id)
+            result.notes += [note for note in notes if note not in result.notes]
             tables.append((step, table))
     result.steps, result.scores = _joined(tables, model)
     return result
@@ -117,8 +124,9 @@ def _run(
     stage: Stage, own: Mapping[str, Any], inputs: Mapping[str, Any], seed: int, threads: int
 ) -> tuple[dict[str, Any], ScoreTable]:
     params = check_params(Step(stage.id, stage.id), stage, dict(own))
+    facts: dict[str, Fact] = {}
     with measured() as taken:
-        table: ScoreTable = run_stage(stage.id, params=params, seed=seed, threads=threads, **inputs)
+        table: ScoreTable = run_stage(stage.id, params=params, seed=seed, threads=threads, facts=facts, **inputs)
     entry = {
         "step": stage.id,
         "stage": stage.id,
@@ -128,6 +136,7 @@ def _run(
         "params": params.model_dump(mode="json"),
         "inputs": {name: f"input.{name}" for name in inputs},
         "gives": ScoreTable.__name__,
+        "facts": facts_of(facts),
         "cites": list(stage.cites),
         "seconds": round(taken.seconds, 4),
         "cpu_seconds": round(taken.cpu_seconds, 4),

@@ -18,6 +18,10 @@ BLUR = 12.0
 """Least B factor of an atom on that grid, over the square of the resolution: what folds back beyond the grid's own
 limit is then e^-12, against e^-3 at the last coefficient that is kept."""
 
+CONFIDENT_B = 20.0
+"""Å²; B factor of atoms whose B column holds a confidence. Figures hardly depend on it: from 0 to 60 Å², CC_mask of the
+demo's model (3.2 Å) is 0.715 to 0.735, but 0.632 with its confidences, for the surest atoms were then blurred most."""
+
 Spectrum = NDArray[np.complex64]
 
 
@@ -31,6 +35,20 @@ def require_judgeable(model: Model, density: DensityMap) -> None:
             "no atom of the model lies in the map",
             "was it fitted into this map? Compare its coordinates with origin and extent in `cryoweave map info`",
         )
+
+
+def b_factors_of(model: Model, given: float, ctx: Context) -> NDArray[np.float32]:
+    """B factors in Å² to calculate a map with: the one given unless negative, else the model's where it has some."""
+    if given >= 0:
+        return np.full(len(model), given, np.float32)
+    if not model.b_is_confidence.any():
+        return model.b_factor
+    ctx.note("b_factor", CONFIDENT_B)
+    ctx.log.warning(
+        "the model's B column holds confidences, no B factors: its map is calculated with B = %g Å² (b_factor)",
+        CONFIDENT_B,
+    )
+    return np.where(model.b_is_confidence, np.float32(CONFIDENT_B), model.b_factor)
 
 
 def nyquist(frame: Frame) -> float:

@@ -14,7 +14,7 @@ from cryoweave.data import DensityMap, Frame, Metric, Model, ScoreTable
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.grid import volume_threshold
-from cryoweave_validation.calculated import back, require_judgeable, structure_factors
+from cryoweave_validation.calculated import b_factors_of, back, require_judgeable, structure_factors
 from cryoweave_validation.correlation_stages import CorrelationParams
 from cryoweave_validation.surroundings import Near, residues_of, voxels_near
 
@@ -47,9 +47,9 @@ def correlated(model: Model, density: DensityMap, params: CorrelationParams, ctx
     """The correlation coefficients of the whole map and of each residue."""
     require_judgeable(model, density)
     frame, values = density.frame, density.values
-    b_factors = None if params.b_factor < 0 else np.full(len(model), params.b_factor, np.float32)
+    b_factors = b_factors_of(model, params.b_factor, ctx)
     calculated = back(structure_factors(model, frame, params.resolution, ctx, b_factors=b_factors), frame, ctx)
-    radius = atom_radius(params.resolution, float(np.mean(model.b_factor if b_factors is None else b_factors)))
+    radius = atom_radius(params.resolution, float(np.mean(b_factors)))
     ctx.note("atom_radius", round(radius, 2))
     inside = molecular_mask(model, frame)
     n = int(inside.sum())

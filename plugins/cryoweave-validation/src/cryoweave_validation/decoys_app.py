@@ -117,6 +117,8 @@ def _score(model: Any, wrong: "list[Decoy]", options: dict[str, Any]) -> "tuple[
     right = validate(model, **options)
     for stage, reason in right.left_out.items():
         console.say(f"left out: {stage} {reason}", "dim")
+    for note in right.notes:
+        console.say(f"note: {note}", "yellow")
     for error in right.failed.values():
         console.show_error(str(error), error.hint)
     if right.scores is None:

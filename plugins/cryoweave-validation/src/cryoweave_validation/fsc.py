@@ -19,6 +19,7 @@ from cryoweave.host import Context
 from cryoweave.kernels.grid import mask_around
 from cryoweave_validation.calculated import (
     Spectrum,
+    b_factors_of,
     back,
     cut,
     damp,
@@ -36,7 +37,10 @@ SHARPEST = 500.0
 """Å²; largest B factor by which the map is sharpened or blurred before the mask is applied."""
 LEVELS = (0.5, 0.143, 0.0)
 
-CROSSING = "resolution at which the {} first falls below {:g}, between shells by a straight line; none if it never does"
+CROSSING = (
+    "resolution at which the {} first falls below {:g}, between shells by a straight line; that of the first shell if "
+    "it begins below, none if it never falls below"
+)
 MODEL = (
     "Fourier shell correlation of the calculated map and the map within 3 Å (mask_radius) of heavy atoms, which was "
     "sharpened to the model before masking; shells of 1 / (longest edge of the box)"
@@ -85,7 +89,8 @@ def model_fsc(model: Model, density: DensityMap, params: FscParams, ctx: Context
         raise StageError("no voxel is near a heavy atom of the model", "compare the map's origin with the model's")
     sharpening = params.sharpening or fitted_sharpening(model, density, inside, resolution, ctx)
     ctx.note("sharpening_before_mask", round(sharpening, 2))
-    calculated = structure_factors(model, frame, last, ctx)
+    b_factors = b_factors_of(model, params.b_factor, ctx)
+    calculated = structure_factors(model, frame, last, ctx, b_factors=b_factors)
     masked = masked_spectrum(density, inside, sharpening, resolution, ctx)
     within = shell_sums(masked, calculated, frame, np.inf, resolution)
     masked = masked_spectrum(density, inside, sharpening, last, ctx)
@@ -182,11 +187,13 @@ def curve_of(parts: list[Sums], definition: str) -> Curve:
 
 
 def crossing(curve: Curve, level: float) -> float:
-    """Resolution in Å at which a curve first falls below a level; NaN if it never does, or begins below."""
+    """Resolution in Å at which a curve first falls below a level; of the first shell if it begins below; else NaN."""
     x, y = (values[np.isfinite(curve.y)] for values in (curve.x, curve.y))
     below = np.flatnonzero(y < level)
-    if not len(below) or below[0] == 0:
+    if not len(below):
         return np.nan
+    if below[0] == 0:
+        return float(1 / x[0])
     i = int(below[0])
     return float(1 / (x[i - 1] + (x[i] - x[i - 1]) * (y[i - 1] - level) / (y[i - 1] - y[i])))
 

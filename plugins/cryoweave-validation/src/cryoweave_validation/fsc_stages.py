@@ -2,6 +2,7 @@
 
 from cryoweave.data import DensityMap, Model, ScoreTable
 from cryoweave.host import Kind, Params, Stage, param
+from cryoweave_validation.correlation_stages import B_FACTOR
 
 CHEN = "Chen et al. 2013, doi 10.1016/j.ultramic.2013.06.004"
 SERVALCAT = "Yamashita et al. 2021, doi 10.1107/S2059798321009475"
@@ -17,6 +18,7 @@ class FscParams(Params):
     sharpening: float = param(
         0.0, "B factor by which the map is sharpened before masking; 0: fitted to the model", unit="Å²", ge=-500, le=500
     )
+    b_factor: float = param(-1.0, B_FACTOR, unit="Å²", le=1000)
 
 
 class HalfFscParams(Params):
@@ -47,6 +49,7 @@ STAGES = [
         takes={"model": Model, "density": DensityMap},
         gives=ScoreTable,
         params=FscParams,
+        version=2,
         cites=("10.1107/S2059798321009475",),
     ),
     Stage(
@@ -58,7 +61,7 @@ STAGES = [
         optional=("model",),
         gives=ScoreTable,
         params=HalfFscParams,
-        version=2,
+        version=3,
         cites=("10.1016/j.jmb.2003.07.013", "10.1016/j.ultramic.2013.06.004"),
     ),
 ]
