@@ -38,6 +38,11 @@ def judge(program, files):
     )
 
 
+def unmasked(said):
+    """Without the warning that the made-up map has no noise."""
+    return "".join(line for line in said.splitlines(keepends=True) if "the map is masked" not in line)
+
+
 def here(command):
     """Skip where the plugin that brings this command is not installed."""
     if command != "validate" and command not in registry().commands:
@@ -57,7 +62,7 @@ def test_help_shows_them(program, command):
 
 def test_a_prediction_as_an_option_is_the_one_of_set(judge, small):
     code, shown, said = judge("--daq-prediction", small.prediction)
-    assert (code, said) == (0, "")
+    assert (code, unmasked(said)) == (0, "")
     assert "daq_aa " in shown
     assert "heavy atoms of all amino acids" in shown
     assert judge("--set", f'daq.score.prediction="{small.prediction}"')[:2] == (0, shown)
@@ -81,6 +86,7 @@ def test_wrong_files(judge, files, small):
     ):
         code, shown, said = judge("--daq-prediction", files / name)
         assert (code, shown) == (1, "")
+        said = unmasked(said)
         assert said.startswith("error: model.cif: stage daq.score: ")
         assert message in said.splitlines()[0]
         assert str(files / name) in said
