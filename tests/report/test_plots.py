@@ -135,8 +135,9 @@ def test_outlines_lie_behind_the_points_and_are_no_curves_of_their_own():
 
 def model(numbers, codes=None, chain="A"):
     n = len(numbers)
+    apart = 10 * np.arange(n)[:, None] * np.ones(3)
     made = Model.from_trace(
-        np.zeros((n, 3)), np.full(n, "ALA"), np.full(n, chain), np.array(numbers, np.int32), np.zeros(n, np.float32)
+        apart, np.full(n, "ALA"), np.full(n, chain), np.array(numbers, np.int32), np.zeros(n, np.float32)
     )
     columns = {name: getattr(made, name) for name in made.__dataclass_fields__}
     return Model(**{**columns, "insertion_code": np.array(codes or [""] * n)})
@@ -155,6 +156,8 @@ def model(numbers, codes=None, chain="A"):
 def test_places_follow_the_numbers_and_tell_insertion_codes_apart(numbers, codes, places):
     trace = model(numbers, codes)
     assert places_of(trace, np.arange(len(numbers))).tolist() == places
+    near = replace(trace, xyz=trace.xyz / 10)
+    assert places_of(near, np.arange(len(numbers))).tolist() == list(range(len(numbers))), "bonded"
 
 
 def test_insertion_codes_have_bars_of_their_own():

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from cryoweave import run_stage
-from cryoweave.data import DensityMap
+from cryoweave.data import DensityMap, Model
 from cryoweave.errors import NotApplicableError
 from cryoweave.testing import ideal_model, simulated_map
 
@@ -44,6 +44,25 @@ def test_gaps_and_stretched_bonds_break_the_chain():
     stretched = scores(replace(trace, xyz=xyz)).whole
     assert stretched["fragments"] == 2
     assert stretched["calpha_bonds"] == pytest.approx(22 / 23)
+
+
+def test_insertion_codes_break_nothing():
+    trace = MODEL.trace_atoms()
+    number, code = trace.residue_number.copy(), np.full(24, "", "U1")
+    number[6:8], code[6:8] = number[5], ["A", "B"]
+    odd = replace(trace, residue_number=number, insertion_code=code)
+    assert scores(odd).whole == scores(trace).whole
+
+
+def test_nucleotides_are_bonded_at_their_own_distance():
+    xyz = DENSITY.frame.to_xyz([(5, 5, 2)]) + np.outer(np.arange(6), (5.9, 0, 0))
+    names = [np.array(text) for text in (["G"] * 6, ["A"] * 6)]
+    chain = Model.from_trace(xyz, *names, np.arange(1, 7), np.zeros(6))
+    rna = replace(chain, atom_name=["C4'"] + ["P"] * 5, element=["C"] + ["P"] * 5)
+    whole = scores(rna).whole
+    assert whole["fragments"] == 1
+    assert np.isnan(whole["calpha_bonds"])
+    assert scores(rna.select(np.arange(6) != 3)).whole["fragments"] == 2
 
 
 def test_too_short_a_bond_is_bad_but_joined():

@@ -136,6 +136,13 @@ def test_a_mirrored_helix_has_unlikely_torsions():
     assert calpha(replace(helix, xyz=-helix.xyz)).whole["ca_torsions_unlikely"] == 1
 
 
+def test_a_trace_goes_on_where_numbers_skip_after_insertion_codes():
+    number, code = TRACE.residue_number.copy(), np.full(len(TRACE), "", "U1")
+    number[6:8], code[6:8] = number[5], ["A", "B"]
+    odd = calpha(replace(TRACE, residue_number=number, insertion_code=code))
+    np.testing.assert_array_equal(odd.residues["ca_torsion"], calpha(TRACE).residues["ca_torsion"])
+
+
 def test_a_stretched_trace_is_not_good():
     far = calpha(replace(TRACE, xyz=TRACE.xyz * 1.2))
     assert (far.whole["ca_distances_good"], far.whole["ca_breaks"]) == (0, 23)

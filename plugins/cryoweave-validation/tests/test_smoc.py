@@ -89,6 +89,15 @@ def test_windows_do_not_reach_other_chains_or_over_gaps():
     np.testing.assert_allclose(scores(same).residues["smoc"], scores(MODEL).residues["smoc"], rtol=1e-9)
 
 
+def test_numbers_that_skip_after_insertion_codes_are_no_gap():
+    number, code = MODEL.residue_number.copy(), np.full(len(MODEL), "", "U1")
+    for old, letter in ((11, "A"), (12, "B")):
+        code[number == old] = letter
+        number[number == old] = 10
+    odd = replace(MODEL, residue_number=number, insertion_code=code)
+    np.testing.assert_array_equal(scores(odd).residues["smoc"], scores(MODEL).residues["smoc"])
+
+
 def test_ligands_have_a_row_but_no_score():
     model = replace(MODEL, residue_name=np.where(MODEL.residue_number == 24, "ATP", MODEL.residue_name))
     assert np.isnan(scores(model).residues["smoc"]).tolist() == [False] * 23 + [True]

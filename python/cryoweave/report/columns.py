@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Metric, Model, ScoreTable
+from cryoweave.kernels.chains import joined
 
 BETTER_HIGH = ("#d73027", "#fc8d59", "#fee090", "#91bfdb", "#4575b4")
 """Red is bad and blue is good: ColorBrewer's RdYlBu, told apart with any colour vision."""
@@ -92,9 +93,10 @@ def residue_keys(table: Model | ScoreTable) -> list[tuple[str, int, str]]:
 
 
 def places_of(trace: Model, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Place of each residue along its chain, from 0: as the numbers count, a residue with an insertion code one more.
+    """Place of each residue along its chain, from 0: as the numbers count, but one more for what is bonded.
 
-    A step back in the numbers counts as one, a gap of more than `PLACE_OF_A_GAP` as so many.
+    So residues with insertion codes make no gap. A step back in the numbers counts as one, a gap of more than
+    `PLACE_OF_A_GAP` as so many.
 
     Parameters
     ----------
@@ -104,7 +106,7 @@ def places_of(trace: Model, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         Those of one chain.
     """
     steps = np.diff(trace.residue_number[rows].astype(np.int64))
-    steps = np.where(steps < 1, 1, np.minimum(steps, PLACE_OF_A_GAP))
+    steps = np.where((steps < 1) | joined(trace.select(rows)), 1, np.minimum(steps, PLACE_OF_A_GAP))
     return np.concatenate(([0], np.cumsum(steps))).astype(np.intp)[: len(rows)]
 
 

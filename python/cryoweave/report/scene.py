@@ -132,8 +132,8 @@ def carried(model: Model) -> Model:
         model = trace
     elif len(trace) > ALL_ATOMS:
         model = model.select(model.hetero | np.isin(model.atom_name, _MAIN_CHAIN))
-    nothing = np.zeros(len(model), np.float32)
-    return replace(model, xyz=np.round(model.xyz, decimals), b_factor=nothing, b_is_confidence=nothing)
+    nothing, no = np.zeros(len(model), np.float32), np.zeros(len(model), np.bool_)
+    return replace(model, xyz=np.round(model.xyz, decimals), b_factor=nothing, b_is_confidence=no)
 
 
 def part_shown(residues: int) -> str:

@@ -5,9 +5,10 @@ import numpy as np
 from cryoweave.data import DensityMap, Metric, Model, ScoreTable
 from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
+from cryoweave.kernels.chains import REACH, follows, joined
 from cryoweave.kernels.grid import interpolate, require_contrast
 
-BOND = (2.8, 4.2)
+BOND = (2.8, REACH["CA"])
 """Cα–Cα distances (Å) that pass as a bond: 2.9 (cis) to 3.8 (trans), and 0.4 Å more for a trace."""
 
 METRICS = {
@@ -19,10 +20,14 @@ METRICS = {
         True,
     ),
     "calpha_bonds": Metric(
-        "share of neighbours in the chain whose Cα lie 2.8–4.2 Å apart, of all such neighbours", "", True
+        "share of neighbours in the chain whose Cα lie 2.8–4.2 Å apart, of all neighbours with Cα; none of nucleotides",
+        "",
+        True,
     ),
     "residues": Metric("residues with a Cα (P)", "residues"),
-    "fragments": Metric("runs of residues with consecutive numbers and Cα at most 4.2 Å apart", "fragments", False),
+    "fragments": Metric(
+        "runs of residues of a chain with Cα at most 4.2 Å apart (P: 8 Å), whatever their numbers", "fragments", False
+    ),
 }
 
 
@@ -36,10 +41,10 @@ def supported(model: Model, density: DensityMap, params: NoParams, ctx: Context)
     mean, deviation = (float(take(density.values, dtype=np.float64)) for take in (np.mean, np.std))
     inside = density.frame.contains(trace.xyz)
     sigma = (float(values.mean()) - mean) / deviation if inside.any() else np.nan
-    neighbours = (trace.chain[1:] == trace.chain[:-1]) & (np.diff(trace.residue_number) == 1)
+    alpha = trace.atom_name == "CA"
+    neighbours = follows(trace) & alpha[1:] & alpha[:-1]
     distance = np.linalg.norm(np.diff(trace.xyz, axis=0), axis=1)
     bonded = neighbours & (distance >= BOND[0]) & (distance <= BOND[1])
-    joined = neighbours & (distance <= BOND[1])
     return ScoreTable(
         chain=trace.chain,
         residue_number=trace.residue_number,
@@ -50,7 +55,7 @@ def supported(model: Model, density: DensityMap, params: NoParams, ctx: Context)
             "density_sigma": sigma,
             "calpha_bonds": float(bonded.sum() / neighbours.sum()) if neighbours.any() else np.nan,
             "residues": len(trace),
-            "fragments": 1 + int((~joined).sum()),
+            "fragments": 1 + int((~joined(trace)).sum()),
         },
         metrics=METRICS,
     )

@@ -184,7 +184,7 @@ STAGES = [
         load="cryoweave_basics.density:supported",
         takes={"model": Model, "density": DensityMap},
         gives=ScoreTable,
-        version=2,
+        version=3,
     ),
 ]
 

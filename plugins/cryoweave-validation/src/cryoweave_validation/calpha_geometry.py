@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 from cryoweave.data import Metric, Model, ScoreTable
 from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
+from cryoweave.kernels.chains import REACH
 from cryoweave_validation.peptides import Peptides, following, peptides, previous, share, torsion, unit
 
 TRANS, CIS, TOLERANCE = 3.8, 2.9, 0.2
 """Å between Cα atoms across a trans and a cis peptide (from Engh & Huber 1991), and what passes on either side."""
-JOINED = 4.2
+JOINED = REACH["CA"]
 """Å; Cα atoms farther apart are not joined, and angles and torsions across such a gap have no meaning."""
 ANGLES = (79.0, 153.0)
 """Degrees. 0.1 % and 99.9 % quantiles of 100,936 pseudo-angles in 380 unbound structures (PDB entries) of the docking
@@ -82,8 +83,10 @@ def trace_angles(chain: Peptides) -> tuple[NDArray[np.float64], NDArray[np.float
     """Distance to the next Cα, pseudo-angle and pseudo-torsion at each residue; NaN where there is none."""
     alpha = chain.at("CA")
     before, after = previous(alpha), following(alpha)
-    to_next = np.append((chain.consecutive() | chain.follows())[1:], False)
-    distance = np.where(to_next, np.linalg.norm(after - alpha, axis=1), np.nan)
+    distance = np.linalg.norm(after - alpha, axis=1)
+    near = np.append(chain.chain[1:] == chain.chain[:-1], False) & (distance <= JOINED)
+    to_next = np.append((chain.consecutive() | chain.follows())[1:], False) | near
+    distance = np.where(to_next, distance, np.nan)
     joined = distance <= JOINED
     both = joined & np.concatenate(([False], joined[:-1]))
     three = both & np.append(joined[1:], False)

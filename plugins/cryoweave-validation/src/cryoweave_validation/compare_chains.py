@@ -8,13 +8,10 @@ from scipy.optimize import linear_sum_assignment
 
 from cryoweave.data import Metric, Model, ScoreTable
 from cryoweave.host import Context, NoParams
+from cryoweave.kernels.chains import REACH
 from cryoweave.kernels.metrics import match_points
 from cryoweave.kernels.pairing import CLOSE, chains_of
 from cryoweave_validation.compare import Rows, traces
-
-REACH = {"CA": 4.2, "P": 8.0, "C4'": 8.0}
-"""Å from a trace atom to the next that pass as a bond: 3.8 for Cα and 0.4 more for a trace, as in compare.density; for
-nucleotides the distance of neighbours that phenix.chain_comparison takes."""
 
 METRICS = {
     "chain_recall": Metric(

@@ -20,6 +20,7 @@ STAGES = [
         load="cryoweave_validation.calpha_geometry:trace_judged",
         takes={"model": Model},
         gives=ScoreTable,
+        version=2,
     ),
     Stage(
         id="geometry.clashes",

@@ -27,6 +27,7 @@ STAGES = [
         takes={"model": Model, "density": DensityMap},
         gives=ScoreTable,
         params=SmocParams,
+        version=2,
         cites=("10.1016/j.ymeth.2016.03.007", "10.1107/S2059798320014928"),
     ),
 ]
