@@ -334,7 +334,7 @@ def make_validation(folder: Path) -> Path:
     scored = judged_scores(model)
     entry = step("quality.all", "quality.all", inputs={"density": "input.density"}, kind="validate")
     entry |= {"scores": [*scored.metrics, *scored.curves], "params": {"sigma": 0.6}}
-    result = Validation(["quality.all"], {"compare.all": "needs reference"}, {}, [entry], scored)
+    result = Validation(["quality.all"], {"compare.all": "needs reference"}, {}, steps=[entry], scores=scored)
     judged = Judged("in.cif", model, folder / "in.cif", result, ["in.cif holds 3 models: the first is judged"])
     write_validation(folder / "out", judged, load_inputs({"density": folder / "in.mrc"}), contour=1.0)
     return folder / "out"
