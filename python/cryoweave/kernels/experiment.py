@@ -179,8 +179,7 @@ def _recorded(
     noise.
     """
     spectrum = np.fft.rfftn(signal).astype(np.complex64)
-    s = frequencies(frame)
-    shells, width = _shells(s)
+    shells, width = _shells(frame)
     power = _smooth(np.bincount(shells.ravel(), (np.abs(spectrum) ** 2).ravel()) / np.bincount(shells.ravel()))
     at: NDArray[np.float64] = width * (np.arange(len(power), dtype=np.float64) + 0.5)
     fsc = half_map_correlation(at, conditions)
@@ -213,10 +212,10 @@ def frequencies(frame: Frame) -> NDArray[np.float32]:
     return np.asarray(np.sqrt(z**2 + y**2 + np.fft.rfftfreq(nx, vx)[None, None] ** 2), dtype=np.float32)
 
 
-def _shells(s: NDArray[np.float32]) -> tuple[NDArray[np.intp], float]:
-    """Shell of each coefficient, and their width in 1/Å: about that of the coarsest axis."""
-    width = 2 * float(s.max()) / max(16, min(s.shape))
-    return (s / width).astype(np.intp), width
+def _shells(frame: Frame) -> tuple[NDArray[np.intp], float]:
+    """Shell of each coefficient, and their width in 1/Å: the step of the shortest axis."""
+    width = 1 / min(frame.extent_xyz)
+    return (frequencies(frame) / width).astype(np.intp), width
 
 
 def _smooth(power: NDArray[np.float64]) -> NDArray[np.float64]:
