@@ -53,6 +53,48 @@ def test_at_most_ten_and_never_across_chains_or_gaps():
     assert all(int(region.last) - int(region.first) < 10 for region in regions[:2])
 
 
+def test_regions_never_overlap():
+    """The case of a model half outside: scores with tails that overlap by less than half."""
+    shared, first, second = noise(8, 600), noise(9, 600), noise(10, 600)
+    first[50:90] -= 0.5
+    second[80:110] -= 0.5
+    shared[50:70] -= 0.5
+    shared[95:110] -= 0.5
+    columns = [column("first", first), column("second", second)]
+    one, other = worst_regions(trace(600), columns)[:2]
+    assert [abs(one.numbers[0] - 51) <= 3, abs(other.numbers[1] - 110) <= 3] == [True, True]
+    assert one.numbers[1] + 1 == other.numbers[0], "the lesser begins where the other ends"
+    together = worst_regions(trace(600), [*columns, column("shared", shared)])[0]
+    assert abs(together.numbers[0] - 51) <= 3
+    assert abs(together.numbers[1] - 110) <= 3
+    assert {found.name for found in together.findings} == {"first", "second", "shared"}
+
+
+def test_equal_chains_take_one_place():
+    chains = [trace(200, name) for name in "ABCD"]
+    chains[3] = trace(200, "D", first=1001)
+    four = Model(**{k: np.concatenate([getattr(one, k) for one in chains]) for k in chains[0].__dataclass_fields__})
+    values = noise(11, 800)
+    for start in (40, 241, 440, 640):
+        values[start : start + 20] -= 0.6
+    values[100:120] -= 0.4
+    found = worst_regions(four, [column("q", values)])
+    assert [(one.chain, len(one.copies)) for one in found[:2]] in ([("A", 2), ("D", 0)], [("D", 0), ("A", 2)], [
+        ("B", 2), ("D", 0)], [("C", 2), ("D", 0)], [("D", 0), ("B", 2)], [("D", 0), ("C", 2)])  # fmt: skip
+    grouped = next(one for one in found if one.copies)
+    assert {text.rpartition(" ")[2] for text in grouped.copies} | {grouped.chain} == {"A", "B", "C"}
+    assert ", ".join(grouped.copies) in str(grouped)
+    assert "101" in {one.first for one in found} or any(abs(one.numbers[0] - 101) < 3 for one in found)
+
+
+def test_a_contour_that_half_the_model_is_outside_of_is_no_finding():
+    inclusion, support = np.full(200, 0.4), noise(12)
+    inclusion[50:65], support[50:65] = 0.0, 0.1
+    inclusion += noise(13) - 0.6
+    remarks = [one.remark for one in worst_regions(trace(), [column("inclusion", inclusion), column("q", support)])]
+    assert not any("contour" in remark for remark in remarks)
+
+
 def test_scores_that_say_nothing_give_no_region():
     n = 200
     same, nan, few = np.ones(n), np.full(n, np.nan), np.full(n, np.nan)

@@ -11,6 +11,7 @@ from cryoweave.data import DensityMap
 from cryoweave.host import Context
 from cryoweave.io.maps import read_map
 from cryoweave.io.models import read_model
+from cryoweave.pipeline.events import warned
 from cryoweave.testing import StageContract, ideal_model, simulated_map
 
 MODEL = ideal_model("H" * 12 + "CCC" + "E" * 9)
@@ -48,6 +49,28 @@ def test_inclusion_equals_a_twin():
     np.testing.assert_allclose(curve.y, [(slow > x).mean() for x in curve.x])
     assert found.curves["inclusion_backbone"].y[0] == 1
     assert found.curves["inclusion_backbone"].y[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("contour", "warning", "share"),
+    [
+        (None, "no contour was given", None),
+        (99.0, "no voxel lies above the contour 99", 0.0),
+        (-99.0, "every voxel lies above the contour -99", 1.0),
+    ],
+)
+def test_contours_that_say_little_are_warned_of(contour, warning, share):
+    with warned("cryoweave.stage.quality.inclusion") as notes:
+        found = scores(MODEL, contour=contour).whole["inclusion_all"]
+    assert len(notes) == 1
+    assert notes[0].startswith(warning)
+    assert share is None or found == share
+
+
+def test_a_contour_of_zero_is_one():
+    with warned("cryoweave.stage.quality.inclusion") as notes:
+        assert scores(MODEL, contour=0.0).whole["contour"] == 0
+    assert not notes
 
 
 def test_without_a_contour_it_is_three_sigma_and_says_so():

@@ -20,6 +20,8 @@ LONGEST_GAP = 2
 FEWEST = 20
 """Residues with a value that a score needs for a tail."""
 _MOST_SPREADS = 5.0
+ALIKE = 0.95
+"""Share of the residues with one number that have one name in equal chains."""
 SHORTEST_SHIFT = 8
 """Residues: where fewer do not fit their types, that is noise."""
 _TYPE = re.compile(r"_aa(_|$)")
@@ -51,6 +53,8 @@ class Region:
         What that may mean; empty if nothing is known.
     numbers
         First and last residue number, for the 3-D view.
+    copies
+        Where the same residues of equal chains score badly too, in words.
     """
 
     chain: str
@@ -60,9 +64,11 @@ class Region:
     findings: list[Finding]
     remark: str
     numbers: tuple[int, int]
+    copies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = f"residues {self.first}–{self.last} of chain {self.chain}"
+        where += f" (and {', '.join(self.copies)})" if self.copies else ""
         values = ", ".join(f"{f.name} {f.mean:.3g} (median {f.median:.3g})" for f in self.findings)
         return f"{where}: {values}{'; ' + self.remark if self.remark else ''}"
 
@@ -77,6 +83,10 @@ class _Run:
     seeds: bool
 
 
+_Group = tuple[NDArray[np.intp], dict[int, float]]
+"""Rows, and the sum of deviations of each score that is bad there, by its column."""
+
+
 def worst_regions(trace: Model, columns: list[Column]) -> list[Region]:
     """At most `MOST` regions, the worst first.
 
@@ -85,6 +95,8 @@ def worst_regions(trace: Model, columns: list[Column]) -> list[Region]:
     lie at least one spread off are regions. Where the spread is 0, most residues being alike, a score has the
     standard deviation instead, and only joins the regions of others. Of regions of different scores that overlap by
     half of the shorter one, that with the largest sum of deviations gives the borders and the others' scores join it.
+    Of those that overlap by less, two with a score in common become one, and else the lesser ends where the other
+    begins. The same residues of equal chains are one region.
 
     Parameters
     ----------
@@ -142,7 +154,7 @@ def _runs(bad: NDArray[np.bool_], places: NDArray[np.intp]) -> list[slice]:
 
 
 def _merged(trace: Model, columns: list[Column], found: list[_Run]) -> list[Region]:
-    groups: list[tuple[NDArray[np.intp], dict[int, float]]] = []
+    groups: list[_Group] = []
     for run in sorted(found, key=lambda one: (not one.seeds, -one.weight, one.column)):
         for seed, weights in groups:
             if 2 * len(np.intersect1d(seed, run.rows)) >= min(len(seed), len(run.rows)):
@@ -152,10 +164,73 @@ def _merged(trace: Model, columns: list[Column], found: list[_Run]) -> list[Regi
             if run.seeds:
                 groups.append((run.rows, {run.column: run.weight}))
     groups.sort(key=lambda group: -sum(group[1].values()))
-    return [_region(trace, columns, rows, list(weights)) for rows, weights in groups[:MOST]]
+    apart = sorted(_apart(groups), key=lambda group: -sum(group[1].values()))
+    return [_region(trace, columns, rows, list(weights), copies) for (rows, weights), copies in _once(trace, apart)]
 
 
-def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: list[int]) -> Region:
+def _apart(groups: list[_Group]) -> list[_Group]:
+    """Groups without common residues: of two that overlap one is made if they share a score, or the lesser is cut."""
+    kept: list[_Group] = []
+    for rows, weights in groups:
+        while (at := _overlapping(kept, rows, weights)) is not None:
+            other, theirs = kept.pop(at)
+            rows = np.union1d(rows, other)
+            weights = {c: weights.get(c, 0.0) + theirs.get(c, 0.0) for c in (*theirs, *weights)}
+        for other, _ in kept:
+            rows = np.setdiff1d(rows, other)
+        rows = max(np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1), key=len)
+        if len(rows) >= SHORTEST:
+            kept.append((rows, dict(sorted(weights.items(), key=lambda one: -one[1]))))
+    return kept
+
+
+def _overlapping(kept: list[_Group], rows: NDArray[np.intp], weights: dict[int, float]) -> int | None:
+    """The first group with a residue and a score in common."""
+    shared = (
+        i for i, (other, theirs) in enumerate(kept) if weights.keys() & theirs.keys() and np.isin(other, rows).any()
+    )
+    return next(shared, None)
+
+
+def _once(trace: Model, groups: list[_Group]) -> list[tuple[_Group, list[str]]]:
+    """At most `MOST` groups, each with where the same residues of equal chains are bad too."""
+    first_of = _equal_chains(trace)
+    kept: list[tuple[_Group, list[str]]] = []
+    numbers: list[tuple[str, set[str]]] = []
+    for group in groups:
+        labels = [label_of(trace, row) for row in group[0]]
+        chain = str(trace.chain[group[0][0]])
+        for (_, copies), (other, theirs) in zip(kept, numbers, strict=True):
+            same = other != chain and first_of[other] == first_of[chain]
+            if same and 2 * len(theirs.intersection(labels)) >= min(len(theirs), len(labels)):
+                copies.append(f"{labels[0]}–{labels[-1]} of {chain}")
+                break
+        else:
+            if len(kept) < MOST:
+                kept.append((group, []))
+                numbers.append((chain, set(labels)))
+    return kept
+
+
+def _equal_chains(trace: Model) -> dict[str, str]:
+    """The first chain that each one equals: most residues of the shorter are in both, nearly all with one name."""
+    residues: dict[str, dict[str, str]] = {}
+    for row, (chain, name) in enumerate(zip(trace.chain.tolist(), trace.residue_name.tolist(), strict=True)):
+        residues.setdefault(chain, {})[label_of(trace, row)] = name
+    found: dict[str, str] = {}
+    for chain, names in residues.items():
+        for first in dict.fromkeys(found.values()):
+            common = names.keys() & residues[first].keys()
+            alike = sum(names[label] == residues[first][label] for label in common)
+            if 2 * len(common) >= min(len(names), len(residues[first])) and alike >= ALIKE * max(1, len(common)):
+                found[chain] = first
+                break
+        else:
+            found[chain] = chain
+    return found
+
+
+def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: list[int], copies: list[str]) -> Region:
     found = (columns[i] for i in bad if np.isfinite(columns[i].values[rows]).any())
     values = ((c, float(np.nanmean(c.values[rows])), float(np.nanmedian(c.values))) for c in found)
     findings = [
@@ -172,6 +247,7 @@ def _region(trace: Model, columns: list[Column], rows: NDArray[np.intp], bad: li
         findings[:MOST_FINDINGS],
         _remark(rows, columns, {finding.name for finding in findings}),
         (int(numbers.min()), int(numbers.max())),
+        tuple(copies),
     )
 
 
@@ -185,6 +261,7 @@ def _remark(rows: NDArray[np.intp], columns: list[Column], bad: set[str]) -> str
         remarks.append(f"the register is shifted by {shift:+.0f} against the reference")
     elif len(rows) >= SHORTEST_SHIFT and any(_TYPE.search(name) and means[name] < 0 for name in bad):
         remarks.append("the density supports other residue types: likely a register shift")
-    if "inclusion" in bad and means["inclusion"] < 0.5:
+    inclusion = next((c.values for c in columns if c.name == "inclusion"), np.zeros(1))
+    if "inclusion" in bad and means["inclusion"] < 0.5 <= np.nanmean(inclusion):  # else the contour is to blame
         remarks.append("more than half of it lies outside of the contour")
     return "; ".join(remarks)

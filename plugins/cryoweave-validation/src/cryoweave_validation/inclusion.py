@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import Curve, DensityMap, Metric, Model, ScoreTable
 from cryoweave.host import Context
-from cryoweave.kernels.grid import interpolate, statistics
+from cryoweave.kernels.grid import Statistics, interpolate, statistics
 from cryoweave_validation.calculated import require_judgeable
 from cryoweave_validation.inclusion_stages import InclusionParams
 from cryoweave_validation.surroundings import POLYMER, residues_of
@@ -36,10 +36,7 @@ def included(model: Model, density: DensityMap, params: InclusionParams, ctx: Co
     """Inclusion at the contour by residue and of the whole, and against the contour."""
     require_judgeable(model, density)
     found = statistics(density.values)
-    contour = params.contour or found.mean + SIGMAS * found.sd
-    ctx.note("contour", contour)
-    if not params.contour:
-        ctx.note("contour_rule", "mean + 3 standard deviations: no contour was given")
+    contour = chosen_contour(found, params, ctx)
     heavy = ~np.isin(model.element, ("H", "D"))
     residues = residues_of(model).keep(heavy)
     atoms = model.select(residues.atoms)
@@ -71,6 +68,23 @@ def included(model: Model, density: DensityMap, params: InclusionParams, ctx: Co
             for name, part in parts.items()
         },
     )
+
+
+def chosen_contour(found: Statistics, params: InclusionParams, ctx: Context) -> float:
+    """The contour that was given, or a guess; what is odd with it is warned of."""
+    contour = params.contour if params.contour is not None else found.mean + SIGMAS * found.sd
+    ctx.note("contour", contour)
+    if params.contour is None:
+        ctx.note("contour_rule", "mean + 3 standard deviations: no contour was given")
+        ctx.log.warning(
+            "no contour was given: inclusion is judged at %.3g, the map's mean + 3 standard deviations: a guess",
+            contour,
+        )
+    if not found.minimum <= contour < found.maximum:
+        what = "no voxel" if contour >= found.maximum else "every voxel"
+        span = (contour, found.minimum, found.maximum)
+        ctx.log.warning(f"{what} lies above the contour %.3g: the map goes from %.3g to %.3g", *span)
+    return contour
 
 
 def share(values: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:

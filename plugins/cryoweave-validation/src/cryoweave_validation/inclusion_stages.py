@@ -7,8 +7,8 @@ from cryoweave.host import Kind, Params, Stage, param
 class InclusionParams(Params):
     """Parameters of ``quality.inclusion``."""
 
-    contour: float = param(
-        0.0, "density at which inclusion is judged; 0: the map's mean + 3 standard deviations", unit="map"
+    contour: float | None = param(
+        None, "density at which inclusion is judged; not given: the map's mean + 3 standard deviations", unit="map"
     )
 
 
@@ -21,6 +21,7 @@ STAGES = [
         takes={"model": Model, "density": DensityMap},
         gives=ScoreTable,
         params=InclusionParams,
+        version=2,
         cites=("10.1107/S205979832200328X",),
     ),
 ]
