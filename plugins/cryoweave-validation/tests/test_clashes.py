@@ -105,6 +105,14 @@ def test_disulfides_are_bonds():
     assert count(*apart) == 1
 
 
+def test_a_wrong_name_makes_no_clash():
+    """Ring and bridge are bonded whatever a wrong sequence calls them."""
+    ring = [("C", "LYS", "A", 1, (-1.33, 0, 0)), ("N", "GLU", "A", 2, (0, 0, 0)), ("CD", "GLU", "A", 2, (0.7, 1.3, 0))]
+    assert count(*ring) == 0
+    assert count(*ring[:2], ("CD", "GLU", "A", 2, (1.5, 1.7, 0)), ("CG", "LYS", "A", 1, (1.5, 2.9, 0))) == 1
+    assert count(("SG", "ALA", "A", 1, (0, 0, 0)), ("SG", "GLY", "A", 9, (2.05, 0, 0))) == 0
+
+
 def test_sugars_are_bonded_by_distance():
     sugar = [("C1", "NAG", "A", 500, (1.45, 0, 0)), ("C2", "NAG", "A", 500, (2.4, 0.9, 0))]
     assert count(("ND2", "ASN", "A", 20, (0, 0, 0)), *sugar) == 0

@@ -17,7 +17,7 @@ from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.testing import ideal_model, simulated_map
 from cryoweave_validation.decoy_check import Judged, auc, judge, table, to_tsv
-from cryoweave_validation.decoys import DISPLACEMENTS, KINDS, NOISES, decoys
+from cryoweave_validation.decoys import DISPLACEMENTS, KINDS, NOISES, decoys, on_same_residues
 
 SHORT = ideal_model("H" * 9 + "C" * 3 + "E" * 8)
 LONG = ideal_model("H" * 30 + "C" * 3 + "E" * 40)
@@ -231,8 +231,29 @@ def test_only_changed_residues_with_a_value_in_both_count():
     assert found["residue", "up", ""] == (0.5, 2)
     assert found["model", "up", ""] == (0.5, 2)
     assert found["model", "down", "+2"] == (1, 1)
-    assert table(rows, "residue") == (["slid"], [["up", "0.50"], ["down", "0.50"]])
+    assert table(rows, "residue") == (["slid (2)"], [["up", "0.50"], ["down", "0.50"]])
     assert to_tsv(rows).splitlines()[1] == "residue\tup\tslid\tall\t0.5000\t2"
+
+
+def test_a_shorter_decoy_is_compared_with_the_shorter_model():
+    model = scores([1.0, 2.0, 3.0, 4.0], 5.0)
+    same = scores([1.0, 0.0, 3.0, 4.0], 3.0)
+    changed = {("A", 2, "")}
+    shorter = Judged("slid", "+1", scores([1.0, 1.0, 3.0, 4.0], 4.0), changed, same)
+    whole = Judged("slid", "-1", scores([1.0, 1.0, 3.0, 4.0], 4.0), changed)
+    found = {(row.level, row.score, row.decoy): row.auc for row in judge(model, [shorter, whole])}
+    for level in ("model", "residue"):
+        assert found[level, "up", "+1"] == 0
+        assert found[level, "up", "-1"] == 1
+    assert found["model", "up", ""] == 0.5, "the mean, not all decoys against all right ones"
+
+
+def test_the_model_without_the_residues_that_a_decoy_lost():
+    found = by_kind(joined(SHORT, LIGAND))
+    assert on_same_residues(joined(SHORT, LIGAND), found["renamed"]["+1"]) is None
+    right = on_same_residues(joined(SHORT, LIGAND), found["slid"]["+2"])
+    assert right.trace_atoms().residue_number.tolist() == list(range(1, 19))
+    assert (right.residue_name == "CA").sum() == 2
 
 
 @pytest.fixture

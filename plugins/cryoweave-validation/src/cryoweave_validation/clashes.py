@@ -119,9 +119,9 @@ def bonded(atoms: Model, residue: Indices, first: Indices, pairs: Pairs) -> NDAr
     follows = chain_bonds(atoms, residue, first)
     along = (residue[b] == residue[a] + 1) & follows[residue[b]]
     found = np.zeros(len(pairs), bool)
-    for to_next, to_previous in ends(atoms):
+    for to_next, to_previous in ends(atoms, residue):
         found |= along & (to_next[a] + to_previous[b] <= 2)
-    cysteine = bonds_away(atoms, TO_DISULFIDE, np.isin(atoms.residue_name, ("CYS", "CYX")))
+    cysteine = bonds_away(atoms, TO_DISULFIDE, with_atom(residue, atoms.atom_name == "SG"))
     distance = np.linalg.norm(atoms.xyz[a] - atoms.xyz[b], axis=1)
     couple = residue[a].astype(np.int64) * len(first) + residue[b]
     bridge = (cysteine[a] + cysteine[b] == 0) & (distance < DISULFIDE)
@@ -145,11 +145,28 @@ def chain_bonds(atoms: Model, residue: Indices, first: Indices) -> NDArray[np.bo
     return np.concatenate(([False], joined & same))
 
 
-def ends(atoms: Model) -> tuple[tuple[NDArray[np.int8], NDArray[np.int8]], ...]:
+def with_atom(residue: Indices, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Atoms of the residues that have one of the atoms found."""
+    has = np.zeros(int(residue.max(initial=-1)) + 1, np.bool_)
+    has[residue[found]] = True
+    return has[residue]
+
+
+def prolines(atoms: Model, residue: Indices) -> NDArray[np.bool_]:
+    """Atoms of prolines: by name, or by the ring, which stays one when a wrong sequence gives the residue a name."""
+    place = np.full((2, int(residue.max(initial=-1)) + 1, 3), np.nan)
+    for row, name in enumerate(("N", "CD")):
+        named = atoms.atom_name == name
+        place[row, residue[named]] = atoms.xyz[named]
+    closed = np.linalg.norm(place[1] - place[0], axis=1) < PEPTIDE_BOND
+    return np.asarray(closed[residue] | (atoms.residue_name == "PRO"))
+
+
+def ends(atoms: Model, residue: Indices) -> tuple[tuple[NDArray[np.int8], NDArray[np.int8]], ...]:
     """Bonds from each atom to the one that joins its residue to the next and to the previous, in both polymers."""
     amino = np.isin(atoms.residue_name, [*KNOWN, "UNK"])
     nucleic = np.isin(atoms.residue_name, list(NUCLEOTIDES))
-    proline = bonds_away(atoms, PROLINE_TO_PREVIOUS, atoms.residue_name == "PRO")
+    proline = bonds_away(atoms, PROLINE_TO_PREVIOUS, prolines(atoms, residue))
     return (
         (bonds_away(atoms, TO_NEXT, amino), np.minimum(bonds_away(atoms, TO_PREVIOUS, amino), proline)),
         (bonds_away(atoms, NUCLEIC_TO_NEXT, nucleic), bonds_away(atoms, NUCLEIC_TO_PREVIOUS, nucleic)),

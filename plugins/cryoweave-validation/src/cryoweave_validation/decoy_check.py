@@ -43,12 +43,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Judged:
-    """Scores of one decoy, and which residues are wrong in it."""
+    """Scores of one decoy, and which residues are wrong in it.
+
+    ``right`` are those of the model on the decoy's residues, where it has fewer than the model.
+    """
 
     kind: str
     name: str
     scores: ScoreTable
     changed: Collection[Key]
+    right: ScoreTable | None = None
 
 
 def auc(right: NDArray[np.float64], wrong: NDArray[np.float64], *, higher_is_better: bool) -> float:
@@ -72,7 +76,8 @@ def judge(model: ScoreTable, decoys: Sequence[Judged]) -> list[Row]:
         Scores of the model.
     decoys
         Those of its decoys. Per-residue scores are compared over the changed residues, against the same residues of
-        the model, where both have a value; those of the whole against the one value of the model.
+        the model, where both have a value; those of the whole one by one against that of the model, which has the
+        decoy's residues.
     """
     metrics = {name: metric.higher_is_better for name, metric in model.metrics.items()}
     rows: list[Row] = []
@@ -80,7 +85,7 @@ def judge(model: ScoreTable, decoys: Sequence[Judged]) -> list[Row]:
         for name in names:
             better = metrics[name]
             if better is not None:
-                pairs = [(one, *_values(level, name, model, one)) for one in decoys]
+                pairs = [(one, *_values(level, name, one.right or model, one)) for one in decoys]
                 rows += _rows(level, name, better, pairs)
     return rows
 
@@ -90,11 +95,16 @@ def _rows(
 ) -> Iterator[Row]:
     for kind in dict.fromkeys(one.kind for one, _, _ in pairs):
         ours = [pair for pair in pairs if pair[0].kind == kind]
-        right = np.concatenate([pair[1] for pair in ours])
-        wrong = np.concatenate([pair[2] for pair in ours])
-        yield Row(level, name, kind, "", auc(right, wrong, higher_is_better=better), len(wrong))
-        for one, right, wrong in ours:
-            yield Row(level, name, kind, one.name, auc(right, wrong, higher_is_better=better), len(wrong))
+        each = [
+            Row(level, name, kind, one.name, auc(right, wrong, higher_is_better=better), len(wrong))
+            for one, right, wrong in ours
+        ]
+        right, wrong = (np.concatenate([pair[i] for pair in ours]) for i in (1, 2))
+        known = [row.auc for row in each if row.values]
+        whole = float(np.mean(known)) if known else np.nan  # each decoy against its own right one
+        found = whole if level == "model" else auc(right, wrong, higher_is_better=better)
+        yield Row(level, name, kind, "", found, len(wrong))
+        yield from each
 
 
 def _values(level: str, name: str, model: ScoreTable, decoy: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -122,13 +132,16 @@ def _column(name: str, scores: ScoreTable) -> Mapping[Key, float]:
 
 
 def table(rows: Iterable[Row], level: str) -> tuple[list[str], list[list[str]]]:
-    """Kinds of decoy as heads, and one line a score: its name, then its figure for each kind."""
-    ours = [row for row in rows if row.level == level and not row.decoy]
+    """Kinds of decoy as heads, how many there are of each, and one line a score: its name, then its figure by kind."""
+    rows = [row for row in rows if row.level == level]
+    ours = [row for row in rows if not row.decoy]
     kinds = list(dict.fromkeys(row.kind for row in ours))
+    decoys = {(row.kind, row.decoy) for row in rows if row.decoy}
+    heads = [f"{kind} ({sum(one == kind for one, _ in decoys)})" for kind in kinds]
     found = {(row.score, row.kind): row.auc for row in ours}
     names = dict.fromkeys(row.score for row in ours)
     lines = [[name, *(figure(found.get((name, kind), np.nan)) for kind in kinds)] for name in names]
-    return kinds, [line for line in lines if any(cell != "-" for cell in line[1:])]
+    return heads, [line for line in lines if any(cell != "-" for cell in line[1:])]
 
 
 def figure(value: float) -> str:

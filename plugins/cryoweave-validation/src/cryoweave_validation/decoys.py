@@ -97,6 +97,16 @@ def decoys(model: Model, *, seed: int = 0) -> Iterator[Decoy]:
                 yield Decoy(kind, name, wrong, changed)
 
 
+def on_same_residues(model: Model, decoy: Decoy) -> Model | None:
+    """The right model without the residues that its decoy lost; None if it has lost none.
+
+    Else a decoy would differ from the model by its size too, in scores of the whole and at the ends of chains.
+    """
+    kept = set(_keys(decoy.model))
+    there = np.array([key in kept for key in _keys(model)], dtype=np.bool_)
+    return None if there.all() else model.select(there)
+
+
 def renamed(protein: _Protein, rng: np.random.Generator) -> Iterator[tuple[str, Model]]:
     """Names move along the chain, atoms stay; names that fall off the end of a stretch are lost."""
     for shift in SHIFTS:

@@ -112,6 +112,7 @@ def _place(output: Path | None) -> Path | None:
 def _score(model: Any, wrong: "list[Decoy]", options: dict[str, Any]) -> "tuple[Validation, list[Judged]]":
     from cryoweave.pipeline.validation import validate
     from cryoweave_validation.decoy_check import Judged
+    from cryoweave_validation.decoys import on_same_residues
 
     console.say(f"{len(wrong)} decoys; first the model")
     right = validate(model, **options)
@@ -133,9 +134,11 @@ def _score(model: Any, wrong: "list[Decoy]", options: dict[str, Any]) -> "tuple[
         for error in found.failed.values():
             console.say(f"{decoy.kind} {decoy.name}: {error}", "yellow")
         if found.scores is not None:
-            judged.append(Judged(decoy.kind, decoy.name, found.scores, decoy.changed))
+            fewer = on_same_residues(model, decoy)
+            same = None if fewer is None else validate(fewer, **options).scores
+            judged.append(Judged(decoy.kind, decoy.name, found.scores, decoy.changed, same))
         title = f"[{number}/{len(wrong)}] {decoy.kind} {decoy.name}"
-        console.say(f"{title}: {len(decoy.changed)} residues, {time.monotonic() - start:.1f} s")
+        console.say(f"{title}: {len(decoy.changed)} residues wrong, {time.monotonic() - start:.1f} s")
     return right, judged
 
 
@@ -159,3 +162,4 @@ def _show(rows: "list[Row]") -> None:
             console.data("")
     for kind in dict.fromkeys(row.kind for row in rows):
         console.say(f"{kind}: {KINDS[kind][1]}", "dim")
+    console.say("in brackets the number of decoys; each is compared with the model's same residues", "dim")

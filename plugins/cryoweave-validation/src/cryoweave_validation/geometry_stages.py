@@ -29,5 +29,6 @@ STAGES = [
         load="cryoweave_validation.clashes:overlaps_counted",
         takes={"model": Model},
         gives=ScoreTable,
+        version=2,
     ),
 ]
