@@ -16,7 +16,7 @@ from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
 from cryoweave.io.scores import read_scores
-from cryoweave.pipeline.subject import read_subject
+from cryoweave.pipeline.subject import read_subject, repeated_atoms
 from cryoweave.testing import ideal_model, make_registry, simulated_map
 
 MODEL = ideal_model("H" * 30)
@@ -126,6 +126,24 @@ def test_confidences_are_known_wherever_they_come_from(files, tmp_path):
     (run / "record.json").write_text('{"confidence": {"mean": 0.3}}')
     assert read_subject(run).model.b_is_confidence.all()
     assert read_subject(run / "model.cif").model.b_is_confidence.all()
+
+
+def test_atoms_that_stand_twice_are_told(cli, judged, files):
+    lines = [line for line in (files / "model.pdb").read_text().splitlines() if line.startswith("ATOM")]
+    (files / "twice.pdb").write_text("\n".join([*lines, *lines[10:30]]) + "\n")
+    result = cli("validate", files / "twice.pdb", "-o", files / "out")
+    assert result.code == 0
+    said = "twice.pdb holds 20 atoms a second time, the first in "
+    assert said in result.err
+    assert said in (files / "out" / "report.html").read_text()
+    assert "a second time" not in cli("validate", files / "model.pdb").err
+    places = replace(MODEL, altloc=np.where(MODEL.residue_number == 3, "A", ""))
+    other = places.select(places.residue_number == 3)
+    both = Model(**{
+        name: np.concatenate([getattr(places, name), getattr(replace(other, altloc=np.full(len(other), "B")), name)])
+        for name in Model.__dataclass_fields__
+    })  # fmt: skip
+    assert not repeated_atoms(both).any(), "alternative locations are no copies"
 
 
 def test_the_record_is_one_that_compare_reads(cli, judged, files):

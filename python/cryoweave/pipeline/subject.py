@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave.data import Model
 from cryoweave.errors import InputError
@@ -64,4 +65,30 @@ def read_subject(path: Path) -> Subject:
         notes.append(f"the chain without an id is called {named.chain[model.chain == ''][0]} here")
     if not len(named.trace_atoms()):
         notes.append(f"{path.name} has no residue with a Cα or P atom: most validators have nothing to judge")
+    if (twice := repeated_atoms(named)).any():
+        residue = named.select(np.flatnonzero(twice)[:1])
+        where = (
+            f"{residue.residue_name[0]} {residue.residue_number[0]}{residue.insertion_code[0]} of {residue.chain[0]}"
+        )
+        notes.append(
+            f"{path.name} holds {twice.sum()} atoms a second time, the first in {where}: scores count them twice"
+        )
     return Subject(named, path, tuple(notes))
+
+
+def repeated_atoms(model: Model) -> NDArray[np.bool_]:
+    """Which atoms have the chain, residue, name and alternative location of one before them."""
+    columns = (
+        model.chain,
+        model.residue_number,
+        model.insertion_code,
+        model.residue_name,
+        model.atom_name,
+        model.altloc,
+    )
+    seen: set[tuple[object, ...]] = set()
+    found = np.zeros(len(model), np.bool_)
+    for i, key in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        found[i] = key in seen
+        seen.add(key)
+    return found
