@@ -1,6 +1,6 @@
 """Stored values come back, equal ones have one digest, and damaged folders say so."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from cryoweave.data import (
     Traces,
 )  # fmt: skip
 from cryoweave.errors import InputError
-from cryoweave.io import digest, load, read_model, save, store
+from cryoweave.io import digest, load, read_model, save, store, write_scores
 
 RNG = np.random.default_rng(11)
 SEQUENCES = SequenceSet((Sequence("A b", "MKV", "protein", "HEC", 2), Sequence("R", "ACGU", "rna")))
@@ -155,6 +155,15 @@ def test_tables_open_in_pandas(tmp_path: Path) -> None:
     frame = pandas.read_csv(tmp_path / "v" / "scores.tsv", sep="\t", keep_default_na=False, na_values=["nan"])
     assert list(frame.columns) == ["auth_asym_id", "auth_seq_id", "ins_code", "comp_id", "daq"]
     assert np.array_equal(frame["daq"], scores.residues["daq"], equal_nan=True)
+
+
+def test_a_table_for_people_has_few_digits(tmp_path: Path) -> None:
+    scores = values()[ScoreTable]
+    third = replace(scores, residues={"daq": np.full(len(scores), 1 / 3)})
+    write_scores(tmp_path, third, digits=7)
+    assert (tmp_path / "scores.tsv").read_text().splitlines()[1].endswith("\t0.3333333")
+    save(third, tmp_path / "v")
+    assert load(ScoreTable, tmp_path / "v").residues["daq"][0] == 1 / 3
 
 
 def test_digests_tell_values_apart() -> None:

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from cryoweave.data import Curve, DensityMap, Frame, Metric, Model, ScoreTable
 from cryoweave.report import curves, page, strips, torsions
-from cryoweave.report.columns import MOST_VALUES, Column, carried, columns_of, places_of, scale_of
+from cryoweave.report.columns import MOST_VALUES, Column, Scale, carried, columns_of, places_of, scale_of
 
 GOOD = Metric("a score", "", True)
 SHELLS = ("spatial frequency (1/Å)", "Fourier shell correlation")
@@ -182,6 +182,43 @@ def test_a_large_model_has_heat_maps_in_the_colours_of_its_scores():
     assert pixels[0, 0].tolist() == [0xD7, 0x30, 0x27]
     assert pixels[1, -1].tolist() == [0x45, 0x75, 0xB4]
     assert pixels[0, 5].tolist() == [0xA3, 0xA8, 0xAE]
+
+
+def test_names_beside_a_heat_map_have_room():
+    n = strips.MOST_BARS // 2 + 1
+    trace, values = model(range(1, n + 1)), np.zeros(n)
+    columns = [Column(name, GOOD, values, scale_of(values, GOOD)) for name in ("ca_distance_next", "q")]
+    (chain,) = strips.chain_plots(trace, columns)
+    assert chain.left > strips.LEFT
+    assert chain.left >= 4 + 5.5 * len("ca_distance_next")
+    assert chain.left + n * chain.slot == pytest.approx(strips.LEFT + strips.WIDTH)
+
+
+@pytest.mark.parametrize(("low", "labels"), [(-0.0189, ["-0.0189", "1"]), (-0.5, ["-0.5", "1", "0"])])
+def test_labels_of_an_axis_do_not_collide(low, labels):
+    values = np.array([low, 0.3, 1.0])
+    column = Column("s", GOOD, values, Scale(("#000000", "#ffffff"), low, 1.0))
+    (chain,) = strips.chain_plots(model([1, 2, 3]), [column])
+    assert [label for _, label in chain.strips[0].ticks] == labels
+
+
+def test_the_first_column_says_what_is_good():
+    trace, n = model(range(1, 31)), 30
+    even, rare = np.linspace(0, 1, n), np.eye(1, n)[0]
+    columns = {"distance": even, "outliers": rare, "deviation": even, "rama": even}
+    better = dict(zip(columns, (None, False, False, True), strict=True))
+    metrics = {name: Metric(name, "", better[name]) for name in columns}
+
+    def first(*names):
+        identity = (trace.chain, trace.residue_number, trace.insertion_code, trace.residue_name)
+        table = ScoreTable(*identity, {name: columns[name] for name in names}, {}, metrics)
+        return columns_of(trace, table)[0].name
+
+    assert first("distance", "outliers", "deviation", "rama") == "rama"
+    assert first("distance", "outliers", "deviation") == "deviation"
+    assert first("distance", "outliers") == "outliers"
+    assert first("outliers", "rama") == "outliers", "the order stays where it does"
+    assert first("distance") == "distance"
 
 
 def test_a_page_carries_the_scores_that_say_what_is_good_first():

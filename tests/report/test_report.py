@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import zipfile
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,7 +17,7 @@ from cryoweave.io import store
 from cryoweave.io.scores import read_scores
 from cryoweave.report import comparison, facts, page, read_run, scene, write_report
 from cryoweave.report.folder import RunFolder
-from cryoweave.testing import make_registry
+from cryoweave.testing import ideal_model, make_registry
 
 
 class Text(HTMLParser):
@@ -179,7 +180,7 @@ def test_a_map_that_is_gone_or_changed_is_told(run_folder):
     text = str(read(run_folder))
     assert "Not shown: the map." in text
     assert "does not exist" in text
-    assert "Model in the map" in text
+    assert "Model in the map" not in text
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"schema": "other/1"}'])
@@ -322,6 +323,26 @@ def test_several_models_side_by_side(validation_folder, tmp_path):
     assert [tag for tag, _ in seen.tags if tag == "script"] == []
 
 
+def test_no_star_where_models_have_other_atoms_or_figures_look_alike(validation_folder, tmp_path):
+    scores = read_scores(validation_folder)
+    whole = {"one": 0.70001, "two": 0.70004, "three": 0.5}
+    backbone = ideal_model("H" * 30, letters="L" * 30)
+    gamma = replace(backbone.select(backbone.atom_name == "CB"), atom_name=np.full(30, "CG"))
+    full = Model(**{k: np.concatenate([getattr(m, k) for m in (backbone, gamma)]) for k in Model.__dataclass_fields__})
+    rows = [
+        comparison.Row(name, name, replace(scores, whole={"fsc_average": value}), full) for name, value in whole.items()
+    ]
+    text = str(Text(comparison.write(tmp_path / "a.html", rows).read_text()))
+    assert "fsc_average ▲ 0.700 ★ 0.700 ★ 0.500" in text
+    rows[0] = replace(rows[0], model=backbone)
+    text = str(Text(comparison.write(tmp_path / "b.html", rows).read_text()))
+    assert "★" not in text
+    assert "do not have the same atoms" in text
+    assert f"one 30 {len(backbone)} main chain" in text
+    kinds = [comparison.atoms_of(one).kind for one in (full, backbone, full.trace_atoms())]
+    assert kinds == ["with side chains", "main chain", "a trace"]
+
+
 def test_a_model_without_residues_or_scores_has_a_page(tmp_path):
     zinc = Model(
         np.zeros((1, 3)), np.array(["Zn"]), np.array(["ZN"]), np.array(["ZN"]), np.array(["A"]), np.array([1]),
@@ -329,7 +350,9 @@ def test_a_model_without_residues_or_scores_has_a_page(tmp_path):
     )  # fmt: skip
     html = page.render(RunFolder(tmp_path, {"recipe": "validate", "state": "done"}, [], model=zinc))
     assert "Scores by residue" not in html
-    assert "Model in the map" in html
+    assert "The model</h2>" in html
+    assert "Model in the map" not in html, "there is none"
+    assert "Maximum projections" not in html
 
 
 def test_inputs_that_were_read_already_are_not_read_again(validation_folder):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave.data import Curve, Metric, ScoreTable
 from cryoweave.errors import InputError
@@ -14,7 +15,13 @@ SCHEMA = "cryoweave-scores/2"
 _IDENTITY = {"auth_asym_id": np.str_, "auth_seq_id": np.int32, "ins_code": np.str_, "comp_id": np.str_}
 
 
-def write_scores(folder: str | Path, scores: ScoreTable, stages: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+def write_scores(
+    folder: str | Path,
+    scores: ScoreTable,
+    stages: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    digits: int | None = None,
+) -> None:
     """Write ``scores.tsv`` (residues) and ``scores.json`` (the whole model, definitions, units, curves) into a folder.
 
     Parameters
@@ -24,13 +31,16 @@ def write_scores(folder: str | Path, scores: ScoreTable, stages: Mapping[str, Ma
     stages
         What gave the scores: by step its stage, package, version, parameters and the names of its scores. Goes into
         ``scores.json`` as it is.
+    digits
+        Significant digits of ``scores.tsv``, for people; all if it is not given.
     """
     folder = Path(folder)
     clash = sorted(set(scores.residues) & set(_IDENTITY))
     if clash:
         raise InputError(f"no score may be named {clash[0]!r}", "choose another name")
     identity = (scores.chain, scores.residue_number, scores.insertion_code, scores.residue_name)
-    write_table(folder / "scores.tsv", {**dict(zip(_IDENTITY, identity, strict=True)), **scores.residues})
+    columns = {name: _rounded(column, digits) for name, column in scores.residues.items()}
+    write_table(folder / "scores.tsv", {**dict(zip(_IDENTITY, identity, strict=True)), **columns})
     metrics = {
         name: {
             "definition": metric.definition,
@@ -54,6 +64,13 @@ def write_scores(folder: str | Path, scores: ScoreTable, stages: Mapping[str, Ma
     if stages:
         record["stages"] = {step: dict(entry) for step, entry in stages.items()}
     write_json(folder / "scores.json", record)
+
+
+def _rounded(column: NDArray[np.float64], digits: int | None) -> NDArray[np.float64]:
+    """Numbers that are written with at most so many digits."""
+    if digits is None:
+        return column
+    return np.array([float(f"{value:.{digits}g}") for value in column.tolist()], dtype=np.float64)
 
 
 def read_scores(folder: str | Path) -> ScoreTable:

@@ -31,6 +31,8 @@ UNFINISHED = "unfinished.html"
 """The report of a run that gave no result, in a folder whose files are those of an earlier one."""
 FILES = (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, SCENE, CHIMERAX, PYMOL, COOT, UNFINISHED)
 """All of them; besides there is the folder `ATTRIBUTES`."""
+DIGITS = 7
+"""Significant digits in ``scores.tsv``; a stage's own folder has all, to be loaded bit by bit."""
 _STAGED = ".outputs.tmp"
 
 
@@ -92,7 +94,7 @@ def write_outputs(
         write_model(folder / MODEL, model, sequences=sequences, scores=scores)
         outputs["model"] = MODEL
     if scores is not None:
-        write_scores(folder, scores, _origins(steps))
+        write_scores(folder, scores, _origins(steps), digits=DIGITS)
         outputs |= {"scores": SCORES, "scores_table": SCORES_TABLE}
     if dois:
         (folder / CITATIONS).write_text(_HEAD + bibtex(dois), encoding="utf-8")

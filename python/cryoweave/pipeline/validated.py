@@ -213,6 +213,7 @@ def write_comparison(folder: Path, judged: Sequence[tuple[Judged, Path]]) -> Pat
     from cryoweave.report.comparison import Row, write
 
     rows = [
-        Row(one.name, f"{place.relative_to(folder).as_posix()}/{REPORT}", one.result.scores) for one, place in judged
+        Row(one.name, f"{place.relative_to(folder).as_posix()}/{REPORT}", one.result.scores, one.model)
+        for one, place in judged
     ]
     return write(folder / COMPARISON, rows)

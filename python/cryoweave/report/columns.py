@@ -127,7 +127,7 @@ def columns_of(trace: Model, scores: ScoreTable | None, *, built: bool = True) -
     built
         Whether the run built the model: its confidence then comes first. The B column of another model comes last.
     """
-    columns = [] if scores is None else _score_columns(trace, scores)
+    columns = [] if scores is None else _telling_first(_score_columns(trace, scores))
     b_factor = trace.b_factor.astype(np.float64)
     if not len(b_factor) or np.ptp(b_factor) == 0:
         return columns
@@ -137,6 +137,23 @@ def columns_of(trace: Model, scores: ScoreTable | None, *, built: bool = True) -
     scale = Scale(BETTER_HIGH, min(0.0, float(confidence.min())), float(confidence.max()))
     own = Column("confidence", CONFIDENCE, confidence, scale)
     return [own, *columns] if built else [*columns, own]
+
+
+def _telling_first(columns: list[Column]) -> list[Column]:
+    """The same with a score in front that says what is good: pictures are first coloured by that.
+
+    If the first is none, the first that does and in which most residues differ; better one that rises with quality.
+    """
+
+    def dull(column: Column) -> tuple[bool, bool, bool]:
+        finite = column.values[np.isfinite(column.values)]
+        alike = float(np.median(np.abs(finite - np.median(finite)))) == 0
+        return column.metric.higher_is_better is None, alike, not column.metric.higher_is_better
+
+    if not columns or columns[0].metric.higher_is_better is not None:
+        return columns
+    first = min(columns, key=dull)
+    return [first, *(column for column in columns if column is not first)]
 
 
 def _score_columns(trace: Model, scores: ScoreTable) -> list[Column]:

@@ -187,6 +187,7 @@ def _viewer(run: RunFolder, it: Subject) -> dict[str, Any]:
         "contour_rule": run.contour_rule,
         "density_name": run.density_name + _averaged(run, it.small),
         "look": view,
+        "title": "The map" if run.model is None else "Model in the map" if it.small else "The model",
         "model": run.model is not None,
         "around": run.density is not None and run.model is not None and scene.beside(run.density.frame, run.model),
         "thin": run.model is not None and scene.alpha_only(run.model),

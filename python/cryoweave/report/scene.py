@@ -35,6 +35,7 @@ ALL_ATOMS, BACKBONE = 2500, 6000
 _WATER = ("HOH", "DOD", "WAT")
 _MAIN_CHAIN = ("N", "CA", "C", "O", "P", "OP1", "OP2", "O5'", "C5'", "C4'", "C3'", "O3'", "C1'")
 _LEVELS = 127
+"""Steps of the rounded map: 0 to 127 are 128 levels."""
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 

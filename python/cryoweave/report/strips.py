@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Model
-from cryoweave.report.columns import Column, label_of, places_of
+from cryoweave.report.columns import Column, Scale, label_of, places_of
 from cryoweave.report.pictures import packed
 
 LEFT, WIDTH, TOP, HEIGHT = 60.0, 930.0, 8.0, 56.0
@@ -17,6 +17,8 @@ MOST_BARS = 20_000
 """Residues × scores of a model; with more of them its chains are heat maps."""
 ROW = 16
 """Height of a score in a heat map, in the same units."""
+LETTER, LABEL = 6.0, 12.0
+"""Width of a letter beside a heat map, and height of a label at an axis, in the same units."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class ChainPlot:
     ----------
     chain, first, last, residues
         Which it is, its first and last residue, and how many there are.
-    slot
-        Width of a place.
+    left, width, slot
+        Where the places begin, how wide all of them and each of them are.
     ticks
         Marks on the x axis.
     strips
@@ -71,6 +73,8 @@ class ChainPlot:
     first: str
     last: str
     residues: int
+    left: float
+    width: float
     slot: float
     ticks: list[tuple[float, str]]
     strips: list[Strip]
@@ -94,18 +98,27 @@ def chain_plots(trace: Model, columns: list[Column]) -> list[ChainPlot]:
 def _chain_plot(chain: str, trace: Model, columns: list[Column], bars: bool) -> ChainPlot:
     rows = np.flatnonzero(trace.chain == chain)
     places = places_of(trace, rows)
-    slot = WIDTH / (int(places[-1]) + 1)
-    x = (LEFT + slot * (places + 0.5)).astype(np.float64)
+    left = LEFT if bars else _room_for([column.name for column in columns])
+    width = LEFT + WIDTH - left
+    slot = width / (int(places[-1]) + 1)
+    x = (left + slot * (places + 0.5)).astype(np.float64)
     return ChainPlot(
         chain,
         label_of(trace, rows[0]),
         label_of(trace, rows[-1]),
         len(rows),
+        left,
+        width,
         slot,
         _chain_ticks(trace, rows, x),
         [_strip(column, column.values[rows], x, slot) for column in columns] if bars else [],
         "" if bars else _heat_map(columns, rows, places),
     )
+
+
+def _room_for(names: list[str]) -> float:
+    """Left margin that the longest name beside a heat map needs."""
+    return max(LEFT, 10 + LETTER * max(map(len, names), default=0))
 
 
 def _chain_ticks(trace: Model, rows: NDArray[np.intp], x: NDArray[np.float64]) -> list[tuple[float, str]]:
@@ -134,11 +147,17 @@ def _strip(column: Column, values: NDArray[np.float64], x: NDArray[np.float64], 
     ]
     without = np.flatnonzero(~np.isfinite(values))
     missing = "".join(f"M{x[i]:.1f} {TOP + HEIGHT + 1:.0f}v5" for i in without)
-    at = [scale.low, scale.high] + ([0.0] if scale.low < 0 < scale.high else [])
+    at = [scale.low, scale.high] + ([0.0] if _is_apart(0.0, scale) else [])
     ticks = [(TOP + HEIGHT * (1 - (v - scale.low) / (scale.high - scale.low)), f"{v:.3g}") for v in at]
     bar = round(max(slot * 0.85, 0.8), 2)
     metric = column.metric
     return Strip(column.name, metric.definition, metric.unit, paths, missing, bar, ticks, len(without))
+
+
+def _is_apart(value: float, scale: Scale) -> bool:
+    """Whether there is room for a label of the value between those of the scale's ends."""
+    share = (value - scale.low) / (scale.high - scale.low)
+    return LABEL / HEIGHT < share < 1 - LABEL / HEIGHT
 
 
 def _off_zero(height: float, zero: float) -> float:
