@@ -90,7 +90,7 @@ class RunFolder:
         return self.path / "model.cif" if self.model is not None else None
 
     def warnings(self) -> list[str]:
-        """What checks and notes of the record say, and warnings and errors of the log but the one that ended the run."""
+        """Checks and notes of the record, and warnings and errors of the log but the one that ended the run."""
         log = self.path / "log.txt"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         found = [match for line in lines if (match := _LOG_LINE.match(line))]
