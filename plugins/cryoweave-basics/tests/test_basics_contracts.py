@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryoweave import run_stage
-from cryoweave.data import Model, Threading
+from cryoweave.data import Frame, Model, ProbabilityMaps, Threading
 from cryoweave.errors import CryoweaveError
 from cryoweave.testing import StageContract, ideal_model, sequences_of, simulated_map
 
@@ -17,6 +17,19 @@ class MapStage(StageContract):
 
     def inputs(self):
         return {"density": DENSITY}
+
+
+class TestOfClass(StageContract):
+    stage_id = "map.of_class"
+    may_be_empty = ("maps",)
+
+    def inputs(self):
+        values = np.random.default_rng(0).random((2, 4, 5, 6))
+        return {"maps": ProbabilityMaps(values, Frame((4, 5, 6)), ("backbone", "CA"))}
+
+    def test_a_class_that_is_not_there_is_told(self):
+        with pytest.raises(CryoweaveError, match="no class 'P'"):
+            run_stage(self.stage_id, **self.inputs(), params={"class_name": "P"})
 
 
 class TestResample(MapStage):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from cryoweave.data import DensityMap, Frame
+from cryoweave.data import DensityMap, Frame, ProbabilityMaps
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
 from cryoweave.kernels.grid import gaussian, resample, upsample2
 from cryoweave.kernels.simulate import coloured_noise
-from cryoweave_basics.stages import BlurParams, CropParams, ResampleParams, SolventParams, UpsampleParams
+from cryoweave_basics.stages import BlurParams, CropParams, OfClassParams, ResampleParams, SolventParams, UpsampleParams
 
 BULK_B = 2000.0
 """B factor (Å²) of the slow solvent waves: features smaller than about 15 Å are gone."""
@@ -59,6 +59,11 @@ def blurred(density: DensityMap, params: BlurParams, ctx: Context) -> DensityMap
 def flipped(density: DensityMap, params: NoParams, ctx: Context) -> DensityMap:
     """The mirror image, x reversed, in the same box."""
     return DensityMap(density.values[:, :, ::-1], density.frame)
+
+
+def of_class(maps: ProbabilityMaps, params: OfClassParams, ctx: Context) -> DensityMap:
+    """The probability of one class as a density."""
+    return maps.of(params.class_name)
 
 
 def with_solvent(density: DensityMap, params: SolventParams, ctx: Context) -> DensityMap:

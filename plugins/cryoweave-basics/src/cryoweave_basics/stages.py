@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from cryoweave.data import DensityMap, Model, PointCloud, ScoreTable, Threading
+from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, ScoreTable, Threading
 from cryoweave.host import Kind, Params, Stage, hookimpl, param
 
 LDP_SOURCE = "Terashi & Kihara 2018, doi 10.1038/s41467-018-04053-7"
@@ -34,6 +34,12 @@ class BlurParams(Params):
     """Parameters of ``map.blur``."""
 
     sigma: float = param(1.0, "width of the Gaussian", unit="Å", gt=0, le=50)
+
+
+class OfClassParams(Params):
+    """Parameters of ``map.of_class``."""
+
+    class_name: str = param("backbone", "the class, as the detector names it")
 
 
 class SolventParams(Params):
@@ -119,6 +125,15 @@ STAGES = [
         load="cryoweave_basics.prepare:flipped",
         takes={"density": DensityMap},
         gives=DensityMap,
+    ),
+    Stage(
+        id="map.of_class",
+        kind=Kind.PREPARE,
+        summary="the probability map of one class, for what works on density",
+        load="cryoweave_basics.prepare:of_class",
+        takes={"maps": ProbabilityMaps},
+        gives=DensityMap,
+        params=OfClassParams,
     ),
     Stage(
         id="map.solvent",

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap, Sequence, SequenceSet, Threading, Traces
+from cryoweave.data import DensityMap, PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
 from cryoweave_mainmast.contrast import require_contrast
+from cryoweave_mainmast.evidence import AminoEvidence
 from cryoweave_mainmast.helix import helicity
 from cryoweave_mainmast.paths import NODE_STEP
 from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
@@ -18,13 +19,21 @@ from cryoweave_mainmast.stages import ThreadGappedParams
 
 
 def thread(
-    density: DensityMap, traces: Traces, sequences: SequenceSet, params: ThreadGappedParams, ctx: Context
+    density: DensityMap,
+    traces: Traces,
+    sequences: SequenceSet,
+    points: PointCloud | None,
+    params: ThreadGappedParams,
+    ctx: Context,
 ) -> Threading:
-    """Thread the sequence through every candidate's fragments in both directions; the pool, best first."""
+    """Thread the sequence through every candidate's fragments in both directions; the pool, best first.
+
+    Points that carry amino-acid probabilities add their log-odds to those of the density.
+    """
     sequence = the_sequence(sequences)
     if len(traces):
         require_contrast(density, traces.xyz, "nodes")
-    sampler = SideChainSampler(density)
+    sampler, evidence = SideChainSampler(density), AminoEvidence(points)
     tasks = []
     for name, fragments in traces.candidates():
         path, breaks = chain_of(traces, fragments)
@@ -34,7 +43,7 @@ def thread(
 
     def work(task: tuple[str, float, NDArray[np.float64], NDArray[np.bool_]], inner: Context) -> Candidate:
         name, gain, path, breaks = task
-        placed = threaded(sampler, name, path, breaks, sequence, params, inner)
+        placed = threaded(sampler, evidence, name, path, breaks, sequence, params, inner)
         return replace(placed, score=placed.score + gain)
 
     found = [candidate for candidate in ctx.over(work, tasks) if len(candidate.residue)]
@@ -58,6 +67,7 @@ def turned(path: NDArray[np.float64], breaks: NDArray[np.bool_]) -> tuple[NDArra
 
 def threaded(
     sampler: SideChainSampler,
+    evidence: AminoEvidence,
     origin: str,
     path: NDArray[np.float64],
     breaks: NDArray[np.bool_],
@@ -66,8 +76,9 @@ def threaded(
     ctx: Context,
 ) -> Candidate:
     """The best placement of the sequence along one path in one direction."""
-    odds = side_chain_table(TRACED).log_odds(sampler.along_path(path, breaks))
-    match = params.base + params.weight * match_scores(odds, sequence.letters)
+    odds = params.weight * side_chain_table(TRACED).log_odds(sampler.along_path(path, breaks))
+    odds += params.learned_weight * evidence.log_odds(path)
+    match = params.base + match_scores(odds, sequence.letters)
     if sequence.secondary_structure:
         is_helix = np.array([letter == "H" for letter in sequence.secondary_structure])
         turning = 2 * np.concatenate([helicity(p, NODE_STEP) for p in np.split(path, np.flatnonzero(breaks))]) - 1

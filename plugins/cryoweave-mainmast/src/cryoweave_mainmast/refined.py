@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap, Threading
+from cryoweave.data import DensityMap, PointCloud, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
 from cryoweave.kernels.backbone import CA, BackboneRefiner
 from cryoweave_mainmast.contrast import require_contrast
+from cryoweave_mainmast.evidence import AminoEvidence
 from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
 from cryoweave_mainmast.sidechain import REFINED, SideChainSampler, match_scores, side_chain_table
 from cryoweave_mainmast.stages import RefineParams
@@ -30,9 +31,9 @@ SHARPNESS = 0.8
 class Refiner:
     """Everything that one map and one sequence share between candidates."""
 
-    def __init__(self, density: DensityMap, letters: str, params: RefineParams) -> None:
+    def __init__(self, density: DensityMap, points: PointCloud | None, letters: str, params: RefineParams) -> None:
         self.backbones = BackboneRefiner(density.values, density.frame)
-        self.sampler = SideChainSampler(density)
+        self.sampler, self.evidence = SideChainSampler(density), AminoEvidence(points)
         self.letters, self.params = letters, params
 
     def settle(self, start: Candidate, ctx: Context) -> tuple[Candidate, NDArray[np.float32]]:
@@ -42,9 +43,7 @@ class Refiner:
             residue, xyz = filled(residue, xyz)
             bonded = are_bonded(residue, xyz)
             backbone = self.backbones.refine(xyz, bonded, progress=ctx.progress).xyz
-            match = match_scores(
-                side_chain_table(REFINED).log_odds(self.sampler.along_backbone(backbone)), self.letters
-            )
+            match = match_scores(self.log_odds(backbone), self.letters)
             score, residue, node = self.threaded(match, backbone[:, CA], bonded)
             if not len(residue):
                 break
@@ -52,13 +51,18 @@ class Refiner:
         settled = replace(start, score=score, residue=residue, xyz=xyz)
         return settled, register_confidence(match, residue, node, bonded)
 
+    def log_odds(self, backbone: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each amino acid at each residue, from the density and from what a detector saw."""
+        odds = self.params.weight * side_chain_table(REFINED).log_odds(self.sampler.along_backbone(backbone))
+        return np.asarray(odds + self.params.learned_weight * self.evidence.log_odds(backbone[:, CA]))
+
     def threaded(
         self, match: NDArray[np.float64], calpha: NDArray[np.float64], bonded: NDArray[np.bool_]
     ) -> tuple[float, NDArray[np.intp], NDArray[np.int32]]:
         """Score, residues that are placed, and the Cα of each."""
         p = self.params
         found = thread_gapped(
-            (p.base + p.weight * match).astype(np.float32),
+            (p.base + match).astype(np.float32),
             np.ascontiguousarray(calpha),
             np.concatenate(([False], ~bonded)),
             ideal_distance=BOND,
@@ -72,11 +76,13 @@ class Refiner:
         return float(found.score), placed, found.nodes[placed]
 
 
-def refine(density: DensityMap, threading: Threading, params: RefineParams, ctx: Context) -> Threading:
+def refine(
+    density: DensityMap, threading: Threading, points: PointCloud | None, params: RefineParams, ctx: Context
+) -> Threading:
     """The best candidates with their Cα atoms refined and the sequence threaded along them again; best first."""
     if len(threading):
         require_contrast(density, threading.xyz, "residues")
-    refiner = Refiner(density, the_sequence(threading.sequences).letters, params)
+    refiner = Refiner(density, points, the_sequence(threading.sequences).letters, params)
     starts = []
     for number in range(min(params.candidates, len(threading))):
         rows = threading.rows_of(number)

@@ -132,6 +132,9 @@ class ThreadGappedParams(Params):
     """Parameters of ``mainmast.thread_gapped``."""
 
     weight: float = param(0.7, "weight of the side chains' log-odds", ge=0, le=100, source=OURS)
+    learned_weight: float = param(
+        1.0, "weight of the log-odds of amino acids that a detector's points carry, if they do", ge=0, le=100
+    )
     order_weight: float = param(
         1.0, "weight of the trace's own score beside the threading's", ge=0, le=100, source=OURS
     )
@@ -152,6 +155,9 @@ class RefineParams(Params):
     candidates: int = param(20, "best threadings to refine", ge=1, le=10_000, source=OURS)
     rounds: int = param(3, "times to refine and to thread again", ge=1, le=100, source=OURS)
     weight: float = param(1.0, "weight of the side chains' log-odds", ge=0, le=100, source=OURS)
+    learned_weight: float = param(
+        1.0, "weight of the log-odds of amino acids that a detector's points carry, if they do", ge=0, le=100
+    )
     base: float = param(2.0, "gain for placing a residue at all", ge=0, le=100, source=OURS)
     distance_weight: float = param(1.0, "cost of each Å off 3.8 between neighbours", unit="1/Å", ge=0, le=100)
     gap_open: float = param(6.0, "cost of leaving out a residue between two others", ge=0, le=1000, source=OURS)
@@ -209,9 +215,11 @@ STAGES = [
         kind=Kind.THREAD,
         summary="ours: residues onto paths with gaps, by side-chain likelihood and Cα geometry, both directions",
         load="cryoweave_mainmast.gapped:thread",
-        takes={"density": DensityMap, "traces": Traces, "sequences": SequenceSet},
+        takes={"density": DensityMap, "traces": Traces, "sequences": SequenceSet, "points": PointCloud},
         gives=Threading,
+        optional=("points",),
         params=ThreadGappedParams,
+        version=2,
         cites=(DOI,),
         check="cryoweave_mainmast.pool:one_chain",
     ),
@@ -220,9 +228,11 @@ STAGES = [
         kind=Kind.REFINE,
         summary="ours: backbones of the best threadings refined in density, the sequence threaded along them again",
         load="cryoweave_mainmast.refined:refine",
-        takes={"density": DensityMap, "threading": Threading},
+        takes={"density": DensityMap, "threading": Threading, "points": PointCloud},
         gives=Threading,
+        optional=("points",),
         params=RefineParams,
+        version=2,
         cites=(DOI,),
     ),
 ]

@@ -1,0 +1,46 @@
+"""What a detector says of the amino acids, as log-odds at places along a chain."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import PointCloud
+from cryoweave.data.residues import AMINO_ACIDS
+from cryoweave.kernels.graph import nearest
+from cryoweave_mainmast.sidechain import LETTERS
+
+CLOSE = 3.0
+"""Å: a place takes what the nearest point says up to this far."""
+FLOOR = 0.01
+"""Added to every probability, so that no single point forbids a residue."""
+
+
+class AminoEvidence:
+    """Log-odds of each amino acid at detected points; the reference is the mean over the points.
+
+    So a network that calls one amino acid too often everywhere does no harm.
+
+    Parameters
+    ----------
+    points
+        With probabilities for the twenty amino acids, named by their three letters. Points of other detectors, without
+        them, say nothing: then all log-odds are 0.
+    """
+
+    def __init__(self, points: PointCloud | None) -> None:
+        names = {letter: name for name, letter in AMINO_ACIDS.items()}
+        self._xyz = np.zeros((0, 3))
+        if points is None or not len(points) or not {*AMINO_ACIDS} <= {*points.classes}:
+            return
+        columns = [points.classes.index(names[letter]) for letter in LETTERS]
+        probability = points.probabilities[:, columns].astype(np.float64) + FLOOR
+        reference = np.average(probability, axis=0, weights=np.maximum(points.weight, 1e-6))
+        self._xyz, self._odds = points.xyz, np.log(probability / reference)
+
+    def log_odds(self, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+        """At places ``(n, 3)`` in Å: shape ``(n, 20)`` in the order of ``LETTERS``."""
+        found = np.zeros((len(xyz), len(LETTERS)))
+        if len(self._xyz) and len(xyz):
+            index, distance = nearest(self._xyz, xyz)
+            close = distance[:, 0] <= CLOSE
+            found[close] = self._odds[index[close, 0]]
+        return found
