@@ -1,0 +1,180 @@
+"""``cryoweave detect``: make a training set, train, export, judge."""
+
+from dataclasses import asdict
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoweave.cli import console
+from cryoweave.errors import InputError, PluginError
+
+if TYPE_CHECKING:
+    from cryoweave_unet.samples import Recorded
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.command()
+def dataset(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of PDB or mmCIF files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The training set, .npz.")],
+    exclude: Annotated[
+        Path | None, typer.Option("--exclude", metavar="FILE", help="Entries to leave out, one a line; # for remarks.")
+    ] = None,
+    keep_away: Annotated[
+        list[Path] | None,
+        typer.Option("--keep-away", metavar="MODEL", help="Leave out what is like this model; may be given again."),
+    ] = None,
+    identity: Annotated[
+        float,
+        typer.Option("--identity", min=0.1, max=1.0, help="Share of identical residues of chains that are alike."),
+    ] = 0.4,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the split.")] = 0,
+    as_json: console.Json = False,
+) -> None:
+    """Make a training set: structures, split into training, validation and test by clusters of sequences."""
+    from cryoweave.io.models import read_model
+    from cryoweave_unet.corpus import build_corpus
+
+    corpus = build_corpus(
+        folders,
+        exclude=_names(exclude),
+        keep_away=[read_model(path) for path in keep_away or []],
+        identity=identity,
+        seed=seed,
+        progress=lambda done, total: console.say(f"{done} of {total} files", "dim") if done % 200 == 0 else None,
+    )
+    corpus.save(output)
+    counts = {name: corpus.parts.count(name) for name in ("train", "validation", "test")}
+    if as_json:
+        console.data_json({**counts, **corpus.about})
+    else:
+        console.table(("part", "structures"), list(counts.items()))
+        console.say(f"{corpus.about['clusters']} clusters; {len(corpus.about['left_out'])} files left out: {output}")  # type: ignore[arg-type]
+
+
+@app.command()
+def train(
+    training_set: Annotated[Path, typer.Argument(metavar="TRAINING_SET", help="What `detect dataset` made.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="State and log; what is there goes on.")
+    ],
+    minutes: Annotated[float, typer.Option("--minutes", min=0.01, help="How long to train now.")],
+    recorded: Annotated[
+        list[str] | None,
+        typer.Option("--recorded", metavar="MAP,MODEL", help="An experimental map and its model; may be given again."),
+    ] = None,
+    share: Annotated[
+        float, typer.Option("--share", min=0, max=1, help="Share of samples from experimental maps, if there are any.")
+    ] = 0.2,
+    start: Annotated[
+        Path | None, typer.Option("--start", metavar="FILE", help="Weights to begin with (.onnx), in a new folder.")
+    ] = None,
+    rate: Annotated[float, typer.Option("--rate", min=1e-6, max=1, help="Learning rate.")] = 2e-3,
+    resolutions: Annotated[
+        tuple[float, float], typer.Option("--resolutions", metavar="LOW HIGH", help="Of simulated maps, in Å.")
+    ] = (2.2, 4.8),
+    size: Annotated[int, typer.Option("--size", min=32, max=128, help="Voxels along a box; a multiple of 8.")] = 48,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Boxes a step.")] = 4,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights and samples.")] = 0,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
+) -> None:
+    """Train a network; stop it at any moment and go on with the same command."""
+    _require_torch()
+    from cryoweave.pipeline.execute import choose_threads
+    from cryoweave_unet.corpus import Corpus
+    from cryoweave_unet.export import weights_of
+    from cryoweave_unet.train import Settings, Training
+
+    maps = [_recorded(text) for text in recorded or []]
+    settings = Settings(
+        seed=seed, size=size, batch=batch, rate=rate, resolutions=resolutions, share_recorded=share if maps else 0.0
+    )
+    corpus = Corpus.load(training_set)
+    training = Training(
+        output,
+        corpus.part("train"),
+        maps,
+        settings,
+        threads=choose_threads(threads),
+        begin_worker=partial(choose_threads, 1),
+        start=weights_of(start) if start else None,
+    )
+
+    def report(step: int, losses: dict[str, float]) -> None:
+        console.say(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in losses.items()))
+
+    training.run(minutes, report)
+    console.say(f"{training.step} steps, {training.seconds / 60:.0f} minutes in all: {output}")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where `detect train` keeps its state.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The network, .onnx.")],
+) -> None:
+    """Write the network of a training as an ONNX file."""
+    _require_torch()
+    from cryoweave_unet.export import export as write
+    from cryoweave_unet.train import mean_of
+
+    state, about = mean_of(folder)
+    write(state, output, about)
+    console.say(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {about['steps']} steps")
+
+
+@app.command()
+def evaluate(
+    map_file: Annotated[Path, typer.Option("--map", "-v", metavar="MAP", readable=False, help="A density map.")],
+    reference: Annotated[Path, typer.Option("--reference", "-r", metavar="MODEL", readable=False, help="Its model.")],
+    network: Annotated[
+        Path | None, typer.Option("--network", metavar="FILE", help="A network, .onnx; ours if absent.")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
+    as_json: console.Json = False,
+) -> None:
+    """What a network finds of a known model: Cα within 3 Å one to one, amino acids and backbone at the native Cα."""
+    from cryoweave.io.maps import read_map
+    from cryoweave.io.models import read_model
+    from cryoweave.pipeline.execute import run_stage
+    from cryoweave_unet.evaluate import figures_of
+
+    model = read_model(reference)
+    maps = run_stage("unet.maps", density=read_map(map_file), params={"network": network}, threads=threads)
+    found = figures_of(maps, model)
+    figures = {**asdict(found), "f1": found.f1}
+    if as_json:
+        console.data_json(figures)
+    else:
+        console.table(("figure", "value"), [(name, f"{value:.4g}") for name, value in figures.items()])
+
+
+def _names(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "give a text file with one entry a line") from error
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
+def _recorded(text: str) -> "Recorded":
+    from cryoweave.io.maps import read_map
+    from cryoweave.io.models import read_model
+    from cryoweave_unet.corpus import entry_of, stem
+    from cryoweave_unet.samples import Recorded
+
+    density, comma, model = text.partition(",")
+    if not comma:
+        raise InputError(f"--recorded {text} does not name a map and a model", "write MAP,MODEL")
+    return Recorded.of(read_map(density), entry_of(stem(Path(model)), read_model(model)))
+
+
+def _require_torch() -> None:
+    for package in ("torch", "onnx"):
+        if find_spec(package) is None:
+            raise PluginError(f"training needs {package}, which is not installed", "pip install 'cryoweave[train]'")

@@ -1,0 +1,180 @@
+"""A trained network as an ONNX file: convolutions with their normalisation folded in, weights in float16.
+
+The file's properties keep the normalisations, so that training can go on from the file.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from cryoweave.errors import InputError
+from cryoweave_unet.network import BLOCKS, STRIDE, UNet
+
+OPSET, IR = 17, 9
+"""Old enough for every ONNX Runtime that is supported."""
+EPSILON = 1e-5
+"""Of torch's batch normalisation."""
+NORMS = "norms"
+_PARTS = ("weight", "bias", "running_mean", "running_var")
+
+State = Mapping[str, torch.Tensor]
+
+
+class _Graph:
+    """Nodes and weights, one after the other."""
+
+    def __init__(self, state: State) -> None:
+        self.state = {name: value.detach().double().numpy() for name, value in state.items()}
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+
+    def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
+        out = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [out], **attributes))
+        return out
+
+    def weight(self, name: str, values: NDArray[np.float64]) -> str:
+        """In float16; the runtime turns it to float32 once, when the file is loaded."""
+        self.weights.append(numpy_helper.from_array(values.astype(np.float16), name))
+        return self.add("Cast", [name], to=TensorProto.FLOAT)
+
+    def convolution(self, x: str, name: str, stride: int = 1) -> str:
+        """A convolution or linear layer, with the normalisation that follows it folded in."""
+        weight = self.state[f"{name}.weight"]
+        norm = norm_of(name)
+        if f"{norm}.running_var" in self.state:
+            scale, bias = folding(self.state, norm)
+            weight = weight * scale.reshape(-1, 1, 1, 1, 1)
+        else:
+            bias = self.state[f"{name}.bias"]
+        weight = weight.reshape(*weight.shape, *(1,) * (5 - weight.ndim))
+        pads = [weight.shape[2] // 2 if stride == 1 else 0] * 6
+        inputs = [x, self.weight(f"{name}.weight", weight), self.weight(f"{name}.bias", bias)]
+        return self.add("Conv", inputs, kernel_shape=list(weight.shape[2:]), pads=pads, strides=[stride] * 3)
+
+    def block(self, x: str, name: str) -> str:
+        inner = self.add("Relu", [self.convolution(x, f"{name}.first.0")])
+        inner = self.convolution(inner, f"{name}.second.0")
+        return self.add("Relu", [self.add("Add", [x, inner])])
+
+    def doubled(self, x: str) -> str:
+        return self.add(
+            "Resize",
+            [x, "", "scales"],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+
+def norm_of(convolution: str) -> str:
+    """Name of the normalisation after a convolution: the next in its sequence."""
+    head, _, last = convolution.rpartition(".")
+    return f"{head}.{int(last) + 1}" if last.isdecimal() else ""
+
+
+def folding(state: Mapping[str, NDArray[np.float64]], norm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a normalisation multiplies by and adds."""
+    weight, bias, mean, variance = (state[f"{norm}.{part}"] for part in _PARTS)
+    scale = weight / np.sqrt(variance + EPSILON)
+    return scale, bias - mean * scale
+
+
+def onnx_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
+    """The network of these weights; input ``density`` ``(n, 1, d, d, d)``, output ``logits`` ``(n, 34, d, d, d)``.
+
+    Parameters
+    ----------
+    state
+        As of :class:`~cryoweave_unet.network.UNet`.
+    about
+        Written into the file's properties: where the weights come from.
+    """
+    graph = _Graph(state)
+    graph.weights.append(numpy_helper.from_array(np.array([1, 1, 2, 2, 2], np.float32), "scales"))
+    x = "density"
+    for number in (0, 2):
+        x = graph.add("Relu", [graph.convolution(x, f"stem.{number}.0")])
+    levels = [x]
+    for i, blocks in enumerate(BLOCKS[1:]):
+        x = graph.add("Relu", [graph.convolution(x, f"down.{i}.0", stride=2)])
+        for k in range(blocks):
+            x = graph.block(x, f"down.{i}.{3 + k}")
+        levels.append(x)
+    fine = levels.pop()
+    for i in reversed(range(len(levels))):
+        coarse = fine
+        widened = graph.doubled(graph.convolution(coarse, f"narrow.{i}"))
+        fine = graph.block(graph.add("Add", [widened, levels[i]]), f"up.{i}")
+    both = graph.add("Concat", [fine, graph.doubled(coarse)], axis=1)
+    points = graph.convolution(graph.add("Relu", [graph.convolution(both, "point")]), "last")
+    graph.nodes.append(helper.make_node("Concat", [graph.convolution(fine, "dense"), points], ["logits"], axis=1))
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "z", "y", "x"])
+        for name, channels in (("density", 1), ("logits", None))
+    ]
+    made = helper.make_graph(graph.nodes, "unet", ends[:1], ends[1:], graph.weights)
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="cryoweave"
+    )
+    helper.set_model_props(model, {**about, "stride": str(STRIDE), NORMS: _packed_norms(graph.state)})
+    onnx.checker.check_model(model)
+    return model
+
+
+def export(state: State, path: Path, about: Mapping[str, str]) -> None:
+    """Write the network to a file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(onnx_model(state, about).SerializeToString())
+    part.replace(path)
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    """The state of the network in an exported file, to train on from.
+
+    Raises
+    ------
+    InputError
+        If the file is not one that :func:`export` wrote, for this layout.
+    """
+    template = UNet().state_dict()
+    try:
+        model = onnx.load(path)
+        found = {one.name: numpy_helper.to_array(one).astype(np.float64) for one in model.graph.initializer}
+        props = {one.key: one.value for one in model.metadata_props}
+        norms = np.frombuffer(base64.b64decode(props[NORMS]), np.float32).astype(np.float64)
+        for name in _norm_names(template):
+            length = template[name].numel()
+            found[name], norms = norms[:length], norms[length:]
+        for name in template:
+            conv = name.removesuffix(".weight")
+            if name.endswith(".weight") and f"{norm_of(conv)}.running_var" in template:
+                scale, _ = folding(found, norm_of(conv))
+                found[name] = found[name] / np.where(scale == 0, 1, scale).reshape(-1, 1, 1, 1, 1)
+        return {
+            name: torch.zeros_like(value) if name.endswith("num_batches_tracked")
+            else torch.from_numpy(found[name]).reshape(value.shape).to(value.dtype)
+            for name, value in template.items()
+        }  # fmt: skip
+    except Exception as error:  # onnx tells a damaged file by its parser's own errors
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path} cannot be trained on from: {reason}", "give a file of `cryoweave detect export`"
+        ) from error
+
+
+def _norm_names(state: Mapping[str, Any]) -> list[str]:
+    norms = [name.removesuffix(".running_var") for name in state if name.endswith(".running_var")]
+    return [f"{norm}.{part}" for norm in norms for part in _PARTS]
+
+
+def _packed_norms(state: Mapping[str, NDArray[np.float64]]) -> str:
+    values = np.concatenate([state[name].ravel() for name in _norm_names(state)]).astype(np.float32)
+    return base64.b64encode(values.tobytes()).decode("ascii")

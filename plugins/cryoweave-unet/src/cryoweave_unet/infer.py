@@ -1,0 +1,67 @@
+"""A network over a whole map, tile by tile."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import DensityMap
+from cryoweave.errors import StageError
+
+CORE, HALO = 64, 16
+"""Voxels along the edge of what a tile gives, and on each side of it what it only looks at. They are part of the
+method, not options: with another halo a voxel sees more or less around it, and the values differ a little."""
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Density ``(1, 1, d, d, d)`` to logits ``(1, c, d, d, d)``."""
+Tile = tuple[tuple[slice, slice, slice], NDArray[np.float32]]
+
+
+def tiles(density: DensityMap, run: Run, stride: int, progress: Callable[[int, int], object]) -> Iterator[Tile]:
+    """Place in the map and logits ``(c, z, y, x)`` of every tile that holds density.
+
+    Parameters
+    ----------
+    density
+        As the network sees it.
+    run
+        The network.
+    stride
+        Edges that the network takes are multiples of this.
+    progress
+        Called with tiles done and tiles in all.
+    """
+    shape = density.values.shape
+    starts = [range(0, n, CORE) for n in shape]
+    places = [place for place in product(*starts) if _block(density.values, place, 0).any()]
+    for done, place in enumerate(places):
+        progress(done, len(places))
+        core = tuple(slice(at, min(at + CORE, n)) for at, n in zip(place, shape, strict=True))
+        edge = [HALO + -(-(part.stop - part.start + HALO) // stride) * stride for part in core]
+        edge = [-(-n // stride) * stride for n in edge]
+        logits = run(_cut(density.values, [at - HALO for at in place], edge)[None, None])
+        if not np.isfinite(logits).all():
+            raise StageError("the network gives values that are not finite", "is its file whole?")
+        inner = (slice(None), *(slice(HALO, HALO + part.stop - part.start) for part in core))
+        yield (core[0], core[1], core[2]), logits[0][inner]
+    progress(len(places), len(places))
+
+
+def _block(values: NDArray[np.float32], place: tuple[int, ...], halo: int) -> NDArray[np.float32]:
+    return values[tuple(slice(max(0, at - halo), at + CORE + halo) for at in place)]
+
+
+def _cut(values: NDArray[np.float32], first: list[int], edge: list[int]) -> NDArray[np.float32]:
+    """A block that may reach beyond the map, where it is 0."""
+    out = np.zeros(edge, np.float32)
+    here = [slice(max(0, at), min(n, at + e)) for at, n, e in zip(first, values.shape, edge, strict=True)]
+    there = tuple(slice(part.start - at, part.stop - at) for part, at in zip(here, first, strict=True))
+    out[there] = values[tuple(here)]
+    return out
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities along the first axis."""
+    found: NDArray[np.float32] = np.exp(logits - logits.max(axis=0, keepdims=True))
+    found /= found.sum(axis=0, keepdims=True)
+    return found

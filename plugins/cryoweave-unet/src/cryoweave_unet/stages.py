@@ -1,0 +1,83 @@
+"""What the plugin hands over. Nothing here does work: each stage names its function."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from cryoweave.data import DensityMap, PointCloud, ProbabilityMaps
+from cryoweave.host import Check, Command, Kind, Params, Recipe, Stage, hookimpl, param
+
+UNET = "10.1007/978-3-319-46723-8_49"
+
+
+class MapsParams(Params):
+    """Parameters of ``unet.maps``."""
+
+    network: Path | None = param(None, "ONNX file of `cryoweave detect export`; the weights that come along if absent")
+    classes: Literal["all", "atoms"] = param(
+        "all", "all: backbone, atoms, nucleic acid, fold and amino acid; atoms: without fold and amino acid"
+    )
+
+
+class PointsParams(Params):
+    """Parameters of ``unet.points``."""
+
+    threshold: float = param(0.1, "least probability of a Cα, averaged over `width`", ge=0, le=1)
+    width: float = param(0.7, "width of the Gaussian that averages it", unit="Å", gt=0, le=5)
+    apart: float = param(2.2, "of two candidates closer than this the likelier one stays", unit="Å", ge=0, le=10)
+    gather: float = param(
+        1.2, "amino acid and fold are averaged over the voxels within this, weighted by Cα", unit="Å", ge=0, le=5
+    )
+
+
+STAGES = [
+    Stage(
+        id="unet.maps",
+        kind=Kind.DETECT,
+        summary="probability of backbone, atoms, nucleic acid, fold and amino acid at every voxel, by our 3-D U-Net",
+        load="cryoweave_unet.detect:maps",
+        takes={"density": DensityMap},
+        gives=ProbabilityMaps,
+        params=MapsParams,
+        needs=("unet-weights",),
+        cites=(UNET,),
+        check="cryoweave_unet.detect:check",
+    ),
+    Stage(
+        id="unet.points",
+        kind=Kind.DETECT,
+        summary="Cα candidates in probability maps, with the probabilities of amino acid and fold there",
+        load="cryoweave_unet.detect:points",
+        takes={"maps": ProbabilityMaps},
+        gives=PointCloud,
+        params=PointsParams,
+    ),
+]
+RECIPES = ("unet-mainmast",)
+
+
+@hookimpl
+def cryoweave_stages() -> list[Stage]:
+    """Detection and its points."""
+    return STAGES
+
+
+@hookimpl
+def cryoweave_recipes() -> list[Recipe]:
+    """The recipes of this plugin, one TOML file each."""
+    folder = files("cryoweave_unet") / "recipes"
+    return [Recipe.from_toml((folder / f"{name}.toml").read_text("utf-8"), f"{name}.toml") for name in RECIPES]
+
+
+@hookimpl
+def cryoweave_checks() -> list[Check]:
+    """Weights and what runs them."""
+    return [Check("unet-weights", "the network's weights and ONNX Runtime", "cryoweave_unet.weights:check_weights")]
+
+
+@hookimpl
+def cryoweave_commands() -> list[Command]:
+    """Training and evaluation."""
+    return [
+        Command("detect", "Train, export and judge the networks of learned detection.", "cryoweave_unet.detect_app:app")
+    ]

@@ -1,0 +1,256 @@
+"""Training that may stop at any moment: everything is in one state file, written whole every few minutes."""
+
+import copy
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from cryoweave.errors import InputError, StageError
+from cryoweave_unet.classes import HEADS
+from cryoweave_unet.corpus import Entry
+from cryoweave_unet.network import STRIDE, UNet
+from cryoweave_unet.samples import Recorded, Sample, Source
+from cryoweave_unet.workers import Workers
+
+LEAST_SIZE = 4 * STRIDE
+"""Below, torch's bfloat16 convolutions at the coarsest level give gradients that are not numbers (seen in 2.15)."""
+STATE, LOG = "state.pt", "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the weights, with the training set.
+
+    Parameters
+    ----------
+    seed
+        Of weights and samples.
+    size, batch
+        Voxels along a box's edge, boxes a step.
+    rate
+        Learning rate of AdamW after the first ``warm`` steps; constant, because the mean of the weights is used.
+    warm, decay
+        Steps until the full rate; weight decay.
+    average
+        Of the weights: each step the mean moves by ``1 - average`` towards them (less at first).
+    resolutions
+        Lowest and highest simulated resolution in Å.
+    share_recorded
+        Share of samples from experimental maps.
+    weights
+        Of the losses of the heads.
+    none
+        Weight of voxels without an atom, of which there are many.
+    """
+
+    seed: int = 0
+    size: int = 48
+    batch: int = 4
+    rate: float = 1e-3
+    warm: int = 200
+    decay: float = 0.02
+    average: float = 0.9985
+    resolutions: tuple[float, float] = (2.2, 4.8)
+    share_recorded: float = 0.0
+    weights: dict[str, float] = field(
+        default_factory=lambda: {"atoms": 1.0, "nucleic": 0.3, "structure": 0.3, "amino": 1.0}
+    )
+    none: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.size % STRIDE or self.size < LEAST_SIZE:
+            raise InputError(
+                f"boxes of {self.size} voxels cannot be trained on", f"take a multiple of {STRIDE} from {LEAST_SIZE}"
+            )
+
+
+class Training:
+    """A network on its way.
+
+    Parameters
+    ----------
+    folder
+        Where the state is kept; what lies there goes on.
+    entries, recorded
+        What samples are made of.
+    settings
+        See there.
+    threads
+        Of the network.
+    workers
+        Processes that make samples.
+    begin_worker
+        Called first in each of them; to be pickled.
+    start
+        Weights to begin with where the folder has no state.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        entries: Sequence[Entry],
+        recorded: Sequence[Recorded],
+        settings: Settings,
+        threads: int = 1,
+        workers: int = 1,
+        begin_worker: Callable[[], object] | None = None,
+        start: dict[str, torch.Tensor] | None = None,
+    ) -> None:
+        self.folder, self.settings = folder, settings
+        self.source = Source(
+            tuple(entries), tuple(recorded), settings.size, settings.resolutions, settings.share_recorded, settings.seed
+        )
+        self.workers, self.begin_worker = workers, begin_worker
+        torch.set_num_threads(threads)
+        torch.manual_seed(settings.seed)
+        self.net = UNet()
+        if start is not None:
+            self.net.load_state_dict(start)
+        self.mean = copy.deepcopy(self.net)
+        self.net = self.net.to(memory_format=torch.channels_last_3d)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), settings.rate, weight_decay=settings.decay)
+        self.step, self.seconds = 0, 0.0
+        if (folder / STATE).exists():
+            self._load()
+
+    def run(
+        self, minutes: float, report: Callable[[int, dict[str, float]], object], every: int = 50, save: float = 3.0
+    ) -> None:
+        """Train for some time; the state is saved every ``save`` minutes and at the end, also when interrupted."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        begin = last = time.monotonic()
+        sums: list[dict[str, float]] = []
+        first = self.step * self.settings.batch
+        with Workers(self.source, first, self.workers, self.begin_worker) as workers:
+            try:
+                while time.monotonic() - begin < 60 * minutes:
+                    found = self._advance(as_tensors([next(workers) for _ in range(self.settings.batch)]))
+                    sums = [*sums, found]
+                    if self.step % every == 0:
+                        means = {name: sum(one[name] for one in sums) / len(sums) for name in found}
+                        self._log(means)
+                        report(self.step, means)
+                        sums = []
+                    now = time.monotonic()
+                    if now - last > 60 * save:
+                        self.seconds += now - last
+                        last = now
+                        self._save()
+            finally:
+                self.seconds += time.monotonic() - last
+                self._save()
+
+    def _advance(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+        settings = self.settings
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.rate * min(1.0, (self.step + 1) / settings.warm)
+        self.net.train()
+        density = batch["density"].contiguous(memory_format=torch.channels_last_3d)
+        places = torch.nonzero(batch["amino"] >= 0, as_tuple=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            dense, points = self.net.sparse(density, places)
+        losses = losses_of(dense.float(), points.float(), batch, places, settings)
+        total: Any = sum(settings.weights[name] * value for name, value in losses.items())
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        if not torch.isfinite(norm):
+            raise StageError(f"training diverges at step {self.step}", "go on from the last state with a lower rate")
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _average(self) -> None:
+        keep = min(self.settings.average, (self.step + 1) / (self.step + 20))
+        with torch.no_grad():
+            for mean, now in zip(self.mean.state_dict().values(), self.net.state_dict().values(), strict=True):
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now, 1 - keep)
+                else:
+                    mean.copy_(now)
+
+    def _save(self) -> None:
+        part = self.folder / (STATE + ".part")
+        torch.save(
+            {
+                "net": self.net.state_dict(),
+                "mean": self.mean.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "seconds": self.seconds,
+            },
+            part,
+        )
+        part.replace(self.folder / STATE)
+
+    def _load(self) -> None:
+        path = self.folder / STATE
+        try:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+            self.net.load_state_dict(found["net"])
+            self.mean.load_state_dict(found["mean"])
+            self.optimizer.load_state_dict(found["optimizer"])
+            self.step, self.seconds = int(found["step"]), float(found["seconds"])
+        except Exception as error:  # torch tells a damaged file by many kinds of errors
+            raise InputError(f"{path} is no state of this training: {error}", "give another folder") from error
+
+    def _log(self, losses: dict[str, float]) -> None:
+        entry = {"step": self.step, "boxes": self.step * self.settings.batch, **losses}
+        with (self.folder / LOG).open("a") as file:
+            file.write(json.dumps({name: round(value, 4) for name, value in entry.items()}) + "\n")
+
+
+def losses_of(
+    dense: torch.Tensor,
+    points: torch.Tensor,
+    batch: dict[str, torch.Tensor],
+    places: tuple[torch.Tensor, ...],
+    settings: Settings,
+) -> dict[str, torch.Tensor]:
+    """Cross entropy of each head."""
+    n_atoms, n_structure = len(HEADS["atoms"]), len(HEADS["structure"])
+    found = {}
+    for name, logits in (("atoms", dense[:, :n_atoms]), ("nucleic", dense[:, n_atoms:])):
+        weight = torch.ones(logits.shape[1])
+        weight[0] = settings.none
+        found[name] = functional.cross_entropy(logits, batch[name], weight)
+    for name, logits in (("structure", points[:, :n_structure]), ("amino", points[:, n_structure:])):
+        truth = batch[name][places]
+        loss = functional.cross_entropy(logits, truth, label_smoothing=0.02) if len(truth) else logits.sum()
+        found[name] = loss
+    return found
+
+
+def mean_of(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The averaged weights of a training, and what is to be known of them.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no training.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        raise InputError(f"{folder} holds no {STATE}", "give the folder of `cryoweave detect train`")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        return found["mean"], {"steps": str(found["step"]), "minutes": f"{found['seconds'] / 60:.0f}"}
+    except Exception as error:  # torch tells a damaged file by many kinds of errors
+        raise InputError(f"{path} is no state of a training: {error}", "give another folder") from error
+
+
+def as_tensors(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+    """Density ``(n, 1, d, d, d)`` and labels ``(n, d, d, d)``."""
+    labels = {
+        name: torch.from_numpy(np.stack([getattr(one, name) for one in samples])).long()
+        for name in ("atoms", "nucleic", "structure", "amino")
+    }
+    return {"density": torch.from_numpy(np.stack([one.density for one in samples]))[:, None], **labels}

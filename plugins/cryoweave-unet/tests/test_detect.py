@@ -1,0 +1,191 @@
+"""From a map to probabilities and points; networks that do not fit are told."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from scipy import ndimage, special
+
+pytest.importorskip("onnxruntime", reason="needs ONNX Runtime")
+pytest.importorskip("onnx", reason="needs onnx to make small networks")
+
+from cryoweave import run_stage
+from cryoweave.data import DensityMap, Frame, ProbabilityMaps
+from cryoweave.errors import InputError, PluginError, StageError
+from cryoweave.host import Context
+from cryoweave.testing import StageContract, ideal_model, simulated_map
+from cryoweave_unet import weights
+from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS
+from cryoweave_unet.detect import apart, points
+from cryoweave_unet.evaluate import figures_of
+from cryoweave_unet.prepare import prepared
+from cryoweave_unet.stages import MapsParams, PointsParams
+
+from .networks import write_network
+
+DENSITY = simulated_map(ideal_model(), resolution=3.0)
+
+
+def test_tiles_fit_together(tmp_path):
+    """A whole map of several tiles equals the convolution of all of it."""
+    path, weight = write_network(tmp_path / "net.onnx")
+    values = np.random.default_rng(2).normal(0, 1, (70, 91, 66)).astype(np.float32)
+    density = DensityMap(values, Frame(values.shape))
+    found = run_stage("unet.maps", density=density, params={"network": path})
+    assert found.classes == CLASSES
+    assert found.values.dtype == np.float16
+    fine = prepared(density).values
+    logits = np.stack([ndimage.correlate(fine, w[0], mode="constant") for w in weight])
+    start = 0
+    for classes in HEADS.values():
+        expected = special.softmax(logits[start : start + len(classes)], axis=0)
+        start += len(classes)
+        for i, name in enumerate(classes):
+            if name not in ("none",):
+                np.testing.assert_allclose(found.of(name).values, expected[i], atol=2e-3, err_msg=name)
+    chain = sum(found.of(name).values for name in ("N", "CA", "C", "O"))
+    np.testing.assert_allclose(found.of("backbone").values, chain, atol=3e-3)
+
+
+def test_empty_tiles_are_left_out(tmp_path):
+    path, _ = write_network(tmp_path / "net.onnx")
+    values = np.zeros((150, 20, 20), np.float32)
+    values[5:15, 5:15, 5:15] = 1
+    found = run_stage("unet.maps", density=DensityMap(values, Frame(values.shape)), params={"network": path})
+    assert found.of("backbone").values[:64].any()
+    assert not found.of("backbone").values[64:].any()
+
+
+def test_only_atoms_on_request(tmp_path):
+    path, _ = write_network(tmp_path / "net.onnx")
+    found = run_stage("unet.maps", density=DENSITY, params={"network": path, "classes": "atoms"})
+    assert found.classes == ("backbone", *ATOMS[1:], "P", "sugar", "base")
+
+
+def maps_of(model, *, blur=0.0, seed=0):
+    """Probability maps as a perfect network would give them."""
+    trace = model.trace_atoms()
+    frame = DENSITY.frame.with_voxel(1.0)
+    voxels = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
+    distance = np.linalg.norm(voxels[:, None] - trace.xyz, axis=2)
+    near = np.exp(-0.5 * (distance.min(axis=1) / 0.9) ** 2).reshape(frame.shape_zyx)
+    owner = distance.argmin(axis=1).reshape(frame.shape_zyx)
+    values = np.zeros((len(CLASSES), *frame.shape_zyx), np.float16)
+    values[CLASSES.index("CA")] = values[CLASSES.index("backbone")] = near
+    kinds = np.array([AMINO.index(name) for name in trace.residue_name.tolist()])[owner]
+    for i, name in enumerate(AMINO):
+        values[CLASSES.index(name)] = 0.8 * (kinds == i) + 0.01
+    return ProbabilityMaps(values, frame, CLASSES)
+
+
+def test_points_are_the_residues_with_their_types():
+    model = ideal_model()
+    trace = model.trace_atoms()
+    cloud = run_stage("unet.points", maps=maps_of(model))
+    assert len(cloud) == len(trace)
+    distance = np.linalg.norm(cloud.xyz[:, None] - trace.xyz, axis=2)
+    assert distance.min(axis=1).max() < 1.0
+    best = np.array(cloud.classes)[cloud.probabilities.argmax(axis=1)]
+    assert (best == trace.residue_name[distance.argmin(axis=1)]).mean() > 0.9
+    assert (np.diff(cloud.weight) <= 0).all()
+
+
+def test_figures_of_a_perfect_network():
+    found = figures_of(maps_of(ideal_model()), ideal_model())
+    assert found.recall > 0.95
+    assert found.precision > 0.95
+    assert found.amino_top1 > 0.9
+    assert found.backbone == 1
+    with pytest.raises(InputError, match="no Cα"):
+        figures_of(maps_of(ideal_model()), ideal_model().select(slice(0, 0)))
+
+
+def test_the_likelier_of_two_near_points_stays():
+    xyz = np.array([[0.0, 0, 0], [1.0, 0, 0], [2.5, 0, 0], [1.5, 0, 0]])
+    assert apart(xyz, 2.0).tolist() == [True, False, True, False]
+    assert apart(xyz[:0], 2.0).tolist() == []
+
+
+def test_nothing_above_the_threshold_is_told():
+    maps = maps_of(ideal_model())
+    with pytest.raises(StageError, match="no voxel is a Cα"):
+        run_stage("unet.points", maps=maps, params={"threshold": 1.0})
+    other = ProbabilityMaps(maps.values[:1], maps.frame, ("P",))
+    with pytest.raises(InputError, match="no class CA"):
+        run_stage("unet.points", maps=other)
+
+
+def test_networks_that_do_not_fit(tmp_path):
+    cases = {
+        "input": ({"name": "boxes"}, "wanted density"),
+        "outputs": ({"outputs": 5}, "wanted 34 classes|gives an array"),
+        "stride": ({"stride": ""}, "does not say its stride"),
+        "odd": ({"stride": "x"}, "does not say its stride"),
+    }
+    for case, (options, message) in cases.items():
+        path, _ = write_network(tmp_path / f"{case}.onnx", **options)
+        with pytest.raises(InputError, match=message):
+            run_stage("unet.maps", density=DENSITY, params={"network": path})
+    (tmp_path / "broken.onnx").write_bytes(b"cos\nsystem\n(S'true'\ntR.")  # a pickle with code in it
+    with pytest.raises(InputError, match="cannot load"):
+        run_stage("unet.maps", density=DENSITY, params={"network": tmp_path / "broken.onnx"})
+    with pytest.raises(InputError, match="there is no file"):
+        run_stage("unet.maps", density=DENSITY, params={"network": tmp_path / "nowhere.onnx"})
+    path, _ = write_network(tmp_path / "inf.onnx", scale=np.inf)
+    with pytest.raises(StageError, match="not finite"):
+        run_stage("unet.maps", density=DENSITY, params={"network": path})
+
+
+def test_own_weights_missing_or_changed_are_told(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.setattr(weights, "files", lambda _package: tmp_path)
+    with pytest.raises(PluginError, match="names no weights"):
+        run_stage("unet.maps", density=DENSITY)
+    (data / weights.TABLE).write_text(json.dumps({"file": "unet.onnx", "sha256": "0" * 64}))
+    with pytest.raises(PluginError, match=r"unet\.onnx are missing"):
+        run_stage("unet.maps", density=DENSITY)
+    assert not weights.check_weights().ok
+    (data / "unet.onnx").write_bytes(b"anything")
+    with pytest.raises(PluginError, match="SHA-256 differs") as error:
+        run_stage("unet.maps", density=DENSITY)
+    assert "install cryoweave-unet again" in error.value.hint
+
+
+def test_without_the_runtime_it_is_told(monkeypatch, tmp_path):
+    path, _ = write_network(tmp_path / "net.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(PluginError, match="needs ONNX Runtime") as error:
+        run_stage("unet.maps", density=DENSITY, params={"network": path})
+    assert "cryoweave[learned]" in error.value.hint
+    monkeypatch.setattr(weights, "shipped", lambda: ("unet.onnx", ""))
+    monkeypatch.setattr(weights, "_problem", lambda _path, _digest: "")
+    assert "cryoweave[learned]" in weights.check_weights().hint
+
+
+class TestMaps(StageContract):
+    stage_id = "unet.maps"
+
+    @pytest.fixture(autouse=True)
+    def _network(self, tmp_path):
+        self.network, _ = write_network(tmp_path / "net.onnx")
+
+    def params(self):
+        return MapsParams(network=self.network)
+
+    def inputs(self):
+        return {"density": DENSITY}
+
+
+class TestPoints(StageContract):
+    stage_id = "unet.points"
+
+    def inputs(self):
+        return {"maps": maps_of(ideal_model())}
+
+
+def test_points_need_no_amino_acids():
+    maps = maps_of(ideal_model())
+    few = ProbabilityMaps(maps.values[:4], maps.frame, CLASSES[:4])
+    assert points(few, PointsParams(), Context()).probabilities.shape[1] == 0
