@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from cryoweave import run_stage
 from cryoweave.data import DensityMap, Frame, ProbabilityMaps
 from cryoweave.errors import InputError, PluginError, StageError
 from cryoweave.host import Context
+from cryoweave.io.maps import read_map
+from cryoweave.io.models import read_model
 from cryoweave.testing import StageContract, ideal_model, simulated_map
 from cryoweave_unet import weights
 from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS
@@ -151,6 +154,16 @@ def test_own_weights_missing_or_changed_are_told(tmp_path, monkeypatch):
     with pytest.raises(PluginError, match="SHA-256 differs") as error:
         run_stage("unet.maps", density=DENSITY)
     assert "install cryoweave-unet again" in error.value.hint
+
+
+def test_the_shipped_weights_are_whole_and_see_the_demo_map():
+    """EMD-2566 was in no training: far above what chance or density alone would give."""
+    assert weights.check_weights().ok
+    folder = Path(__file__).resolve().parents[3] / "examples" / "emd2566"
+    maps = run_stage("unet.maps", density=read_map(folder / "2566_3J6B_9.mrc.gz"))
+    found = figures_of(maps, read_model(folder / "3J6B_9.pdb"))
+    assert found.f1 > 0.8
+    assert found.amino_top1 > 0.25
 
 
 def test_without_the_runtime_it_is_told(monkeypatch, tmp_path):

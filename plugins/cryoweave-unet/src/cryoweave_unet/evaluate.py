@@ -48,8 +48,12 @@ class Figures:
     @property
     def f1(self) -> float:
         """Harmonic mean of recall and precision."""
-        both = self.recall + self.precision
-        return 2 * self.recall * self.precision / both if both else 0.0
+        return harmonic(self.recall, self.precision)
+
+
+def harmonic(one: float, other: float) -> float:
+    """Harmonic mean, 0 if both are."""
+    return 2 * one * other / (one + other) if one + other else 0.0
 
 
 def figures_of(maps: ProbabilityMaps, model: Model) -> Figures:
@@ -85,7 +89,7 @@ def figures_of(maps: ProbabilityMaps, model: Model) -> Figures:
 def _agreement(cloud: PointCloud, trace: Model, threshold: float) -> tuple[float, float, float]:
     some = cloud.xyz[cloud.weight >= threshold]
     matched = len(match_points(some, trace.xyz, CLOSE).pairs)
-    return threshold, matched / len(trace) + 1e-9, matched / max(len(some), 1) + 1e-9
+    return threshold, matched / len(trace), matched / max(len(some), 1)
 
 
 def amino_ranks(maps: ProbabilityMaps, trace: Model) -> NDArray[np.intp]:
