@@ -16,6 +16,8 @@ from cryoweave_unet.stages import MapsParams, PointsParams
 from cryoweave_unet.weights import load_detector
 
 CALPHA = "CA"
+LEAST = 0.01
+"""Share of the highest Cα probability below which a voxel has no say in a point's classes."""
 MAIN_CHAIN = tuple(ATOMS.index(name) for name in ("N", "CA", "C", "O"))
 
 
@@ -94,7 +96,7 @@ def gathered(
     maps: ProbabilityMaps, classes: tuple[str, ...], calpha: DensityMap, xyz: NDArray[np.float64], radius: float
 ) -> NDArray[np.float32]:
     """Mean of some classes over the voxels around each point, weighted by the Cα probability, ``(n, c)``."""
-    near = np.argwhere(calpha.values > 0.5 * calpha.values.max() * 0.02)
+    near = np.argwhere(calpha.values > LEAST * calpha.values.max())
     owner, distance = nearest(xyz, calpha.frame.to_xyz(near))
     close = distance[:, 0] <= radius
     near, owner = near[close], owner[close, 0]

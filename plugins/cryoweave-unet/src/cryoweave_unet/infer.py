@@ -33,12 +33,11 @@ def tiles(density: DensityMap, run: Run, stride: int, progress: Callable[[int, i
     """
     shape = density.values.shape
     starts = [range(0, n, CORE) for n in shape]
-    places = [place for place in product(*starts) if _block(density.values, place, 0).any()]
+    places = [place for place in product(*starts) if _core(density.values, place).any()]
     for done, place in enumerate(places):
         progress(done, len(places))
         core = tuple(slice(at, min(at + CORE, n)) for at, n in zip(place, shape, strict=True))
-        edge = [HALO + -(-(part.stop - part.start + HALO) // stride) * stride for part in core]
-        edge = [-(-n // stride) * stride for n in edge]
+        edge = [-(-(part.stop - part.start + 2 * HALO) // stride) * stride for part in core]
         logits = run(_cut(density.values, [at - HALO for at in place], edge)[None, None])
         if not np.isfinite(logits).all():
             raise StageError("the network gives values that are not finite", "is its file whole?")
@@ -47,8 +46,8 @@ def tiles(density: DensityMap, run: Run, stride: int, progress: Callable[[int, i
     progress(len(places), len(places))
 
 
-def _block(values: NDArray[np.float32], place: tuple[int, ...], halo: int) -> NDArray[np.float32]:
-    return values[tuple(slice(max(0, at - halo), at + CORE + halo) for at in place)]
+def _core(values: NDArray[np.float32], place: tuple[int, ...]) -> NDArray[np.float32]:
+    return values[tuple(slice(at, at + CORE) for at in place)]
 
 
 def _cut(values: NDArray[np.float32], first: list[int], edge: list[int]) -> NDArray[np.float32]:
