@@ -146,14 +146,19 @@ def coloured_noise(frame: Frame, sd: float, falloff_b: float, seed: int) -> NDAr
     shape = tuple(frame.shape_zyx)
     white = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     spectrum = np.fft.rfftn(white)
-    for axis, (n, voxel) in enumerate(zip(shape, frame.voxel_xyz[::-1], strict=True)):
-        s = np.fft.rfftfreq(n, voxel) if axis == 2 else np.fft.fftfreq(n, voxel)
-        along = [-1 if other == axis else 1 for other in range(3)]
-        spectrum *= np.exp(-0.25 * falloff_b * s**2).astype(np.float32).reshape(along)
+    damp(spectrum, frame, falloff_b)
     spectrum[0, 0, 0] = 0
     noise = np.fft.irfftn(spectrum, s=shape, axes=(0, 1, 2))
     spread = float(noise.std(dtype=np.float64))
     return np.asarray(noise * (sd / spread if spread > 0 else 0.0), dtype=np.float32)
+
+
+def damp(spectrum: NDArray[np.complexfloating], frame: Frame, b_factor: float) -> None:
+    """Multiply the half spectrum of a map on this grid by ``exp(-B s²/4)``, in place; a negative B (Å²) sharpens."""
+    for axis, (n, voxel) in enumerate(zip(frame.shape_zyx, frame.voxel_xyz[::-1], strict=True)):
+        s = np.fft.rfftfreq(n, voxel) if axis == 2 else np.fft.fftfreq(n, voxel)
+        along = [-1 if other == axis else 1 for other in range(3)]
+        spectrum *= np.exp(-0.25 * b_factor * s**2).astype(np.float32).reshape(along)
 
 
 def solvent_noise(frame: Frame, sd: float, seed: int, resolution: float = 10.0) -> NDArray[np.float32]:

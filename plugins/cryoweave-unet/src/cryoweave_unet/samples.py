@@ -10,7 +10,7 @@ from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import StageError
 from cryoweave.kernels import grid
 from cryoweave.kernels.experiment import Conditions, Scatterers, experimental_map
-from cryoweave.kernels.simulate import coloured_noise
+from cryoweave.kernels.simulate import coloured_noise, damp
 from cryoweave_unet.classes import AMINO, ATOMS
 from cryoweave_unet.corpus import ELEMENTS, Entry
 from cryoweave_unet.prepare import VOXEL, normalised, scale_of
@@ -128,7 +128,7 @@ def recorded_sample(recorded: Recorded, rng: np.random.Generator, size: int) -> 
     values = grid.interpolate(recorded.density.values, recorded.density.frame, places @ turn + centre)
     values = values.reshape(target.shape_zyx) / np.float32(recorded.scale)
     if rng.random() < 0.5:
-        values = _damped(values, float(rng.uniform(-25, 60)))
+        values = _damped(values, target, float(rng.uniform(-25, 60)))
     if rng.random() < 0.5:
         values = values + coloured_noise(
             target, float(rng.uniform(0.02, 0.2)), float(rng.uniform(0, 60)), int(rng.integers(2**31))
@@ -274,13 +274,10 @@ def _seen(frame: Frame, around: NDArray[np.float64], conditions: Conditions) -> 
     return grid.mask_around(frame, around, radius)
 
 
-def _damped(values: NDArray[np.float32], b_factor: float) -> NDArray[np.float32]:
+def _damped(values: NDArray[np.float32], frame: Frame, b_factor: float) -> NDArray[np.float32]:
     """With all amplitudes multiplied by exp(-B s² / 4)."""
     spectrum = np.fft.rfftn(values)
-    for axis, n in enumerate(values.shape):
-        s = np.fft.rfftfreq(n, VOXEL) if axis == 2 else np.fft.fftfreq(n, VOXEL)
-        shape = [-1 if other == axis else 1 for other in range(3)]
-        spectrum *= np.exp(-0.25 * b_factor * s**2).astype(np.float32).reshape(shape)
+    damp(spectrum, frame, b_factor)
     return np.fft.irfftn(spectrum, s=values.shape, axes=(0, 1, 2)).astype(np.float32)
 
 

@@ -132,7 +132,7 @@ class Training:
             try:
                 while time.monotonic() - begin < 60 * minutes:
                     found = self._advance(as_tensors([next(workers) for _ in range(self.settings.batch)]))
-                    sums = [*sums, found]
+                    sums.append(found)
                     if self.step % every == 0:
                         means = {name: sum(one[name] for one in sums) / len(sums) for name in found}
                         self._log(means)
@@ -143,9 +143,16 @@ class Training:
                         self.seconds += now - last
                         last = now
                         self._save()
-            finally:
-                self.seconds += time.monotonic() - last
-                self._save()
+            except StageError:  # the last state is better than one that has diverged
+                raise
+            except BaseException:
+                self._keep(last)
+                raise
+            self._keep(last)
+
+    def _keep(self, last: float) -> None:
+        self.seconds += time.monotonic() - last
+        self._save()
 
     def _advance(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
         settings = self.settings
