@@ -14,16 +14,18 @@ class Settings(Params):
     mode: Literal["fast", "exact"] = param("fast", "Which way.")
     contour: float | None = param(None, "Chosen from the map when left out.", unit="map")
     weights: Path | None = param(None, "A file.")
+    maps: dict[str, Path] = param({}, "Files by name.")
 
 
 def test_a_table_is_made_from_the_model():
-    bandwidth, rounds, mode, contour, weights = describe(Settings)
+    bandwidth, rounds, mode, contour, weights, maps = describe(Settings)
     assert (bandwidth.name, bandwidth.type, bandwidth.default) == ("bandwidth", "float", 2.0)
     assert (bandwidth.unit, bandwidth.bounds, bandwidth.source) == ("Å", "> 0, <= 10", "doi:10.1/x")
     assert (rounds.type, rounds.bounds, rounds.unit) == ("int", ">= 1", "")
     assert mode.type == "fast | exact"
     assert (contour.type, contour.default) == ("float | None", None)
     assert weights.type == "path | None"
+    assert maps.type == "table of paths"
     assert describe(NoParams) == []
 
 

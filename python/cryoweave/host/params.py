@@ -115,4 +115,6 @@ def _type_name(annotation: Any) -> str:
         return " | ".join("None" if kind is NoneType else _type_name(kind) for kind in get_args(annotation))
     if annotation is Path:
         return "path"
+    if get_origin(annotation) is dict:
+        return f"table of {_type_name(get_args(annotation)[1])}s"
     return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)

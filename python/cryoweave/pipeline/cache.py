@@ -92,8 +92,16 @@ def identify(step: WiredStep, digests: Mapping[str, str], seed: int) -> Identity
 
 
 def _files(step: WiredStep) -> dict[str, str]:
-    """Digests of the files that are parameters; one that is not there is for the stage to complain of."""
-    paths = {name: value.expanduser() for name, value in step.params if isinstance(value, Path)}
+    """Digests of the files that parameters name; one that is not there is for the stage to complain of.
+
+    A parameter may be a path, a table of paths, or a folder, of which the files that lie in it count.
+    """
+    paths: dict[str, Path] = {}
+    for name, value in step.params:
+        table = value if isinstance(value, Mapping) else {"": value}
+        paths |= {f"{name} {key}".strip(): one.expanduser() for key, one in table.items() if isinstance(one, Path)}
+    for name, folder in [entry for entry in paths.items() if entry[1].is_dir()]:
+        paths |= {f"{name} {one.name}": one for one in sorted(folder.iterdir())}
     return {f"file {name}": file_digest(path) for name, path in paths.items() if path.is_file()}
 
 
