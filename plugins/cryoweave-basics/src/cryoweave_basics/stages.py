@@ -1,9 +1,11 @@
 """What the plugin hands over. Nothing here does work: each stage names its function."""
 
+from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, ScoreTable, Threading
-from cryoweave.host import Kind, Params, Stage, hookimpl, param
+from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 LDP_SOURCE = "Terashi & Kihara 2018, doi 10.1038/s41467-018-04053-7"
 
@@ -40,6 +42,16 @@ class OfClassParams(Params):
     """Parameters of ``map.of_class``."""
 
     class_name: str = param("backbone", "the class, as the detector names it")
+
+
+class ProbabilitiesParams(Params):
+    """Parameters of ``map.probabilities``."""
+
+    folder: Path | None = param(
+        None,
+        "folder of maps named by class (CA.mrc, ALA.mrc.gz), or as DeepMainmast, CryoREAD or ModelAngelo do",
+    )
+    files: dict[str, Path] = param({}, "instead of a folder, the file of each class: {CA = 'a.mrc', N = 'b.mrc'}")
 
 
 class SolventParams(Params):
@@ -136,6 +148,17 @@ STAGES = [
         params=OfClassParams,
     ),
     Stage(
+        id="map.probabilities",
+        kind=Kind.DETECT,
+        summary="probability maps that another program wrote, as a detection",
+        load="cryoweave_basics.imported:read",
+        takes={"density": DensityMap},
+        gives=ProbabilityMaps,
+        optional=("density",),
+        params=ProbabilitiesParams,
+        check="cryoweave_basics.imported:check",
+    ),
+    Stage(
         id="map.solvent",
         kind=Kind.PREPARE,
         summary="add solvent and coloured noise to a masked map, to judge a method without the mask's help",
@@ -208,3 +231,10 @@ STAGES = [
 def cryoweave_stages() -> list[Stage]:
     """The stages of this plugin."""
     return STAGES
+
+
+@hookimpl
+def cryoweave_recipes() -> list[Recipe]:
+    """A chain for the maps of other programs."""
+    name = "maps-mainmast.toml"
+    return [Recipe.from_toml((files("cryoweave_basics") / "recipes" / name).read_text("utf-8"), name)]
