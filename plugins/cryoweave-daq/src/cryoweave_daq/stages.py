@@ -1,10 +1,11 @@
 """What the plugin hands over. Nothing here does work: each stage names its function."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from cryoweave.data import DensityMap, Model, PointCloud, ScoreTable
-from cryoweave.host import Kind, Params, Stage, hookimpl, param
+from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, ScoreTable
+from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 SOURCE = "Terashi et al. 2022, doi 10.1038/s41592-022-01574-4"
 DOI = "10.1038/s41592-022-01574-4"
@@ -46,6 +47,13 @@ class ScoreParams(PredictParams):
     )
 
 
+class MapsParams(Params):
+    """Parameters of ``daq.maps``."""
+
+    voxel: float = param(1.0, "edge of the maps' cubic voxels", unit="Å", ge=0.2, le=5)
+    order: Literal["linear", "cubic"] = param("cubic", "interpolation between the points")
+
+
 STAGES = [
     Stage(
         id="daq.predict",
@@ -58,6 +66,16 @@ STAGES = [
         params=PredictParams,
         cites=(DOI,),
         check="cryoweave_daq.predict:check",
+    ),
+    Stage(
+        id="daq.maps",
+        kind=Kind.DETECT,
+        summary="predicted points as maps of backbone, atoms, secondary structure and amino acids, for any tracer",
+        load="cryoweave_daq.lattice:maps",
+        takes={"points": PointCloud},
+        gives=ProbabilityMaps,
+        params=MapsParams,
+        cites=(DOI,),
     ),
     Stage(
         id="daq.score",
@@ -74,7 +92,17 @@ STAGES = [
 ]
 
 
+RECIPES = ("daq-mainmast", "mainmast-daq")
+
+
 @hookimpl
 def cryoweave_stages() -> list[Stage]:
-    """Prediction and scoring."""
+    """Prediction, maps of it and scoring."""
     return STAGES
+
+
+@hookimpl
+def cryoweave_recipes() -> list[Recipe]:
+    """The recipes of this plugin, one TOML file each."""
+    folder = files("cryoweave_daq") / "recipes"
+    return [Recipe.from_toml((folder / f"{name}.toml").read_text("utf-8"), f"{name}.toml") for name in RECIPES]
