@@ -244,6 +244,57 @@ def test_thread_gapped_equals_the_slow_twin(seed, residues, n, max_skip):
     assert score == pytest.approx(score_of_gapped(nodes.tolist(), exact, xyz, breaks, p), abs=1e-9)
 
 
+def all_costs(k, left_out, xyz, stretch, p):
+    """`slow_cost` of every node before k at once."""
+    d = np.linalg.norm(xyz[:k] - xyz[k], axis=1)
+    bonded = stretch[:k] == stretch[k]
+    excess = np.maximum(0.0, d - p["reach"] * (left_out + 1) - p["slack"])
+    cost = gap_cost(left_out, p["residue_gap_open"], p["residue_gap_extend"]) + p["distance_weight"] * excess
+    if left_out == 0:
+        cost[bonded] = p["distance_weight"] * np.abs(d - p["ideal_distance"])[bonded]
+    if p["max_skip"]:
+        cost[bonded & (k - np.arange(k) > p["max_skip"] * (left_out + 1))] = np.inf
+    return cost
+
+
+def full_gapped(match, xyz, breaks, p):
+    """Best score by every pair of nodes and every number of residues left out."""
+    n, length = match.shape
+    stretch, ends = np.cumsum(breaks), -p["end_gap"] * np.arange(length)
+    best = np.zeros((n, length))
+    for k in range(n):
+        row = ends.copy()
+        for left_out in range(length - 1 if k else 0):
+            reached = best[:k, : length - 1 - left_out] - all_costs(k, left_out, xyz, stretch, p)[:, None]
+            row[left_out + 1 :] = np.maximum(row[left_out + 1 :], reached.max(axis=0))
+        best[k] = row + match[k]
+    return max(-p["end_gap"] * length, float((best + ends[::-1]).max(initial=-np.inf)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, st.integers(1, 90), st.integers(1, 130), st.sampled_from([0, 1, 3, 9]))
+def test_blocks_of_nodes_that_are_not_looked_at_could_not_win(seed, residues, n, max_skip):
+    """Long paths, folded up, with every kind of break; nodes near and far, matches that tell much or nothing."""
+    rng = np.random.default_rng(seed)
+    xyz = walk(rng, n) * rng.choice([0.3, 1.0, 3.8]) / rng.choice([1.0, 2.0], (n, 1))
+    breaks = rng.random(n) < rng.choice([0.0, 0.03, 0.3, 1.0])
+    match = rng.normal(rng.choice([-1.0, 0.5, 2.0]), rng.choice([0.0, 1.0, 4.0]), (n, residues)).astype(np.float32)
+    p = {
+        "ideal_distance": rng.choice([0.0, 1.0, 3.7]),
+        "distance_weight": rng.choice([0.0, 0.3, 1.0, 5.0]),
+        "residue_gap_open": rng.choice([0.0, 1.0, 8.0]),
+        "residue_gap_extend": rng.choice([0.0, 0.2, 2.0, 6.0]),
+        "end_gap": rng.choice([0.0, 0.5, 2.0]),
+        "reach": rng.choice([0.2, 1.0, 3.8]),
+        "slack": rng.choice([0.0, 1.0]),
+        "max_skip": max_skip,
+    }
+    nodes, score = thread_gapped(match, xyz, breaks, **p)
+    exact = match.astype(float)
+    assert score == pytest.approx(full_gapped(exact, xyz, breaks, p), abs=2e-3)
+    assert score == pytest.approx(score_of_gapped(nodes.tolist(), exact, xyz, breaks, p), abs=1e-6)
+
+
 def test_a_gap_spans_what_its_residues_can_span():
     """Two stretches 19 Å apart, whose sequences are 5 residues apart."""
     xyz = np.zeros((8, 3))
