@@ -34,7 +34,7 @@ ONLY_IN = {
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "pytest": {"testing"},
-    "torch": {"plugins"},
+    "torch": {"plugins", "io", "kernels"},
     "ortools": {"plugins"},
     "openmm": {"plugins"},
 }

@@ -8,15 +8,16 @@ import pytest
 
 from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import StageError
+from cryoweave.kernels.network_input import whole_angstroms
 from cryoweave.testing import ideal_model, simulated_map
-from cryoweave_daq.prepare import Scene, chosen_atoms, resampled, top_density
+from cryoweave_daq.prepare import Scene, chosen_atoms, top_density
 
 MODEL = ideal_model("HHHHHH")
 RNG = np.random.default_rng(3)
 
 
 def test_the_published_map_of_1_angstrom(example):
-    ours = resampled(example.density)
+    ours = whole_angstroms(example.density)
     assert ours.frame == example.fine.frame
     assert np.abs(ours.values - example.fine.values).max() < 1e-6
 
@@ -24,14 +25,14 @@ def test_the_published_map_of_1_angstrom(example):
 def test_every_published_point_and_no_other(example):
     with gzip.open(example.prediction, "rt") as lines:
         published = np.array([[int(cell) for cell in line.split(",")[:3]] for line in lines])
-    scene = Scene(resampled(example.density), chosen_atoms(example.model, compat=True).xyz, 2)
+    scene = Scene(whole_angstroms(example.density), chosen_atoms(example.model, compat=True).xyz, 2)
     assert len(published) == 7582
     np.testing.assert_array_equal(np.round(example.fine.frame.to_zyx(scene.xyz)).astype(int)[:, ::-1], published)
 
 
 def test_the_cut_of_the_published_example(example):
     """The voxels at or below 0 count in the highest bin; without them it would be 0.4582, and one point more."""
-    assert top_density(resampled(example.density).values) == pytest.approx(0.475804, abs=1e-6)
+    assert top_density(whole_angstroms(example.density).values) == pytest.approx(0.475804, abs=1e-6)
 
 
 def by_hand(values, side):
@@ -54,7 +55,7 @@ def by_hand(values, side):
 @pytest.mark.parametrize("side", [1.34, 1.5, 2.0])
 def test_planes_at_the_edges_stay_empty(side):
     values = RNG.random((5, 6, 7)).astype(np.float32) + 1
-    ours = resampled(DensityMap(values, Frame((5, 6, 7), (side,) * 3, (3.0, 4.0, 5.0))))
+    ours = whole_angstroms(DensityMap(values, Frame((5, 6, 7), (side,) * 3, (3.0, 4.0, 5.0))))
     np.testing.assert_allclose(ours.values, by_hand(values, side), atol=1e-6)
     assert ours.frame.origin_xyz == (3.0, 4.0, 5.0)
 
@@ -62,7 +63,7 @@ def test_planes_at_the_edges_stay_empty(side):
 @pytest.mark.parametrize("sides", [(0.8, 0.8, 0.8), (1.2, 1.5, 0.9)])
 def test_fine_and_oblong_voxels_go_on_beyond_the_last(sides):
     values = RNG.random((6, 7, 8)).astype(np.float32) + 1
-    ours = resampled(DensityMap(values, Frame((6, 7, 8), sides[::-1]))).values
+    ours = whole_angstroms(DensityMap(values, Frame((6, 7, 8), sides[::-1]))).values
     assert ours.shape == tuple(int(np.float32(side) * n) for side, n in zip(sides, (6, 7, 8), strict=True))
     assert ours.min() >= 1
     assert ours[0, 0, 0] == values[0, 0, 0]
@@ -74,14 +75,14 @@ def test_fine_and_oblong_voxels_go_on_beyond_the_last(sides):
 
 def test_a_map_of_1_angstrom_stays():
     density = simulated_map(MODEL)
-    assert resampled(density) is density
+    assert whole_angstroms(density) is density
 
 
-def test_maps_that_cannot_be_resampled():
+def test_maps_that_cannot_be_whole_angstroms():
     with pytest.raises(StageError, match="voxels of 1 Å"):
-        resampled(DensityMap(np.ones((1, 9, 9)), Frame((1, 9, 9), (0.5, 0.5, 0.5))))
+        whole_angstroms(DensityMap(np.ones((1, 9, 9)), Frame((1, 9, 9), (0.5, 0.5, 0.5))))
     with pytest.raises(StageError, match="voxels of 1 Å"):
-        resampled(DensityMap(np.ones((9, 9, 9)), Frame((9, 9, 9), (200.0, 200.0, 200.0))))
+        whole_angstroms(DensityMap(np.ones((9, 9, 9)), Frame((9, 9, 9), (200.0, 200.0, 200.0))))
 
 
 @pytest.mark.parametrize("values", [np.zeros((4, 4, 4)), -np.ones((4, 4, 4))])

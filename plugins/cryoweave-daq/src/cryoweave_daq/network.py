@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cryoweave.errors import InputError
+from cryoweave.io.checkpoint import fill, read_checkpoint
 from cryoweave_daq.classes import BOX, HEADS
 
 GROUPS, FIRST, DROPOUT = 32, 64, 0.3
@@ -81,21 +81,5 @@ def load_checkpoint(path: Path) -> nn.ModuleDict:
     InputError
         If the file is no checkpoint, or one of another layout.
     """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch tells a damaged file by many kinds of errors
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{path} is no checkpoint of weights alone: {first}", "give the published .pth file"
-        ) from error
-    weights = found.get("state_dict", found) if isinstance(found, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise InputError(f"{path} holds no state_dict", "give the published .pth file")
-    net = build()
-    try:
-        net.load_state_dict({str(name).removeprefix("module."): value for name, value in weights.items()}, strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path} has another layout: {reason}", f"the network takes boxes of {BOX}³ voxels") from error
-    net.eval()
+    net: nn.ModuleDict = fill(build(), read_checkpoint(path), f"the network takes boxes of {BOX}³ voxels")
     return net

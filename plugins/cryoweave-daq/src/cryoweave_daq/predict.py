@@ -7,17 +7,18 @@ from cryoweave.data import DensityMap, Model, PointCloud
 from cryoweave.errors import InputError, NotGivenError, StageError, UsageError
 from cryoweave.host import Context
 from cryoweave.kernels.grid import interpolate
+from cryoweave.kernels.network_input import whole_angstroms
 from cryoweave_daq.classes import CLASSES
 from cryoweave_daq.imported import read_prediction
 from cryoweave_daq.predictors import load_predictor
-from cryoweave_daq.prepare import Scene, chosen_atoms, resampled
+from cryoweave_daq.prepare import Scene, chosen_atoms
 from cryoweave_daq.stages import PredictParams
 
 
 def predicted(density: DensityMap, model: Model | None, params: PredictParams, ctx: Context) -> PointCloud:
     """Points with their probabilities: imported, or predicted at points around the model (else in all the map)."""
     check(params)
-    fine = resampled(density)
+    fine = whole_angstroms(density)
     if params.prediction is not None:
         xyz, found = read_prediction(params.prediction.expanduser(), fine.frame)
     else:

@@ -16,59 +16,9 @@ NEAR, FREE, REACH = 2.0, 5.0, 6.0
 """Å: up to NEAR of an atom a point counts as protein, beyond FREE as none; beyond REACH nothing is predicted."""
 LEAST = 0.005
 """Mean normalised density that a box must have."""
-LARGEST = 800**3
-"""Voxels of the 1 Å map: 2 GB."""
 
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
-
-
-def resampled(density: DensityMap) -> DensityMap:
-    """The map on voxels of 1 Å, as the published program makes it.
-
-    Trilinear, at whole Å from the first voxel. Cubic voxels above 1 Å: the planes of index 0 and those beyond the last
-    pair of old voxels stay 0, except the first and the last voxel of all. Other voxels: the old map's outermost voxels
-    go on instead. A map of 1 Å comes back as it is.
-
-    Raises
-    ------
-    StageError
-        If the new map would be empty or too large.
-    """
-    frame = density.frame
-    if np.allclose(frame.voxel_xyz, 1.0, rtol=0, atol=1e-5):
-        return density
-    side = np.array(frame.voxel_xyz[::-1], np.float32).astype(np.float64)  # headers hold single precision
-    shape = np.floor(np.array(frame.shape_zyx) * side).astype(int)
-    if shape.min() < 1 or shape.prod(dtype=np.float64) > LARGEST:
-        raise StageError(
-            f"a map of {' × '.join(map(str, shape[::-1]))} voxels of 1 Å would be needed",
-            "crop the map to the model (map.crop), and check the voxel size",
-        )
-    cubic = bool(np.ptp(side) < 1e-5 and side[0] > 1)
-    old = density.values if cubic else np.pad(density.values, ((0, 1), (0, 1), (0, 1)), mode="edge")
-    grown = Frame(_three(old.shape), (side[2], side[1], side[0]))
-    new = grid.resample(old, grown, Frame(_three(shape)))
-    if cubic:
-        _blank_edges(new, density.values, side)
-    return DensityMap(new, Frame(_three(shape), (1.0, 1.0, 1.0), frame.origin_xyz))
-
-
-def _three(shape: NDArray[np.intp] | tuple[int, ...]) -> tuple[int, int, int]:
-    z, y, x = (int(n) for n in shape)
-    return z, y, x
-
-
-def _blank_edges(new: NDArray[np.float32], old: NDArray[np.float32], side: NDArray[np.float64]) -> None:
-    last_is_blank = False
-    for axis in range(3):
-        at = np.arange(new.shape[axis])
-        blank = (at == 0) | ((at / side[axis]).astype(int) >= old.shape[axis] - 1)
-        np.moveaxis(new, axis, 0)[blank] = 0
-        last_is_blank |= bool(blank[-1])
-    new[0, 0, 0] = old[0, 0, 0]
-    if last_is_blank:
-        new[-1, -1, -1] = old[-1, -1, -1]
 
 
 def top_density(values: NDArray[np.float32]) -> float:
@@ -116,6 +66,11 @@ def chosen_atoms(model: Model, compat: bool) -> Model:
     columns = [np.unique(column[heavy], return_inverse=True)[1] for column in identity]
     first = np.unique(np.array(columns), axis=1, return_index=True)[1]
     return model.select(heavy[np.sort(first)])
+
+
+def _three(shape: NDArray[np.intp]) -> tuple[int, int, int]:
+    z, y, x = (int(n) for n in shape)
+    return z, y, x
 
 
 class Scene:
