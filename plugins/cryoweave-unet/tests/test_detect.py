@@ -146,7 +146,7 @@ def test_own_weights_missing_or_changed_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "files", lambda _package: tmp_path)
     with pytest.raises(PluginError, match="names no weights"):
         run_stage("unet.maps", density=DENSITY)
-    (data / weights.TABLE).write_text(json.dumps({"file": "unet.onnx", "sha256": "0" * 64}))
+    (data / weights.TABLE).write_text(json.dumps({"detect": {"file": "unet.onnx", "sha256": "0" * 64}}))
     with pytest.raises(PluginError, match=r"unet\.onnx are missing"):
         run_stage("unet.maps", density=DENSITY)
     assert not weights.check_weights().ok
@@ -172,7 +172,7 @@ def test_without_the_runtime_it_is_told(monkeypatch, tmp_path):
     with pytest.raises(PluginError, match="needs ONNX Runtime") as error:
         run_stage("unet.maps", density=DENSITY, params={"network": path})
     assert "cryoweave[learned]" in error.value.hint
-    monkeypatch.setattr(weights, "shipped", lambda: ("unet.onnx", ""))
+    monkeypatch.setattr(weights, "shipped", lambda: {"detect": ("unet.onnx", "")})
     monkeypatch.setattr(weights, "_problem", lambda _path, _digest: "")
     assert "cryoweave[learned]" in weights.check_weights().hint
 

@@ -9,14 +9,12 @@ from cryoweave.data import Frame
 from cryoweave.errors import StageError
 from cryoweave.kernels.experiment import Conditions
 from cryoweave_unet.classes import ATOMS
+from cryoweave_unet.conditions import random_conditions, random_displacements, random_occupancy
 from cryoweave_unet.prepare import HIGH, LOW, normalised, prepared, scale_of
 from cryoweave_unet.samples import (
     Recorded,
     Source,
     labelled,
-    random_conditions,
-    random_displacements,
-    random_occupancy,
     recorded_sample,
     simulated_sample,
 )

@@ -14,7 +14,8 @@ from cryoweave.io.onnx import Network
 from cryoweave_unet.export import export, weights_of
 from cryoweave_unet.network import STRIDE, UNet
 from cryoweave_unet.samples import Source
-from cryoweave_unet.train import LOG, STATE, Settings, Training, as_tensors, losses_of, mean_of
+from cryoweave_unet.tasks import CHAINS, DETECT, DIFFUSION, as_tensors
+from cryoweave_unet.train import LOG, STATE, Settings, Training, mean_of
 
 TOY = Settings(size=32, batch=2, warm=5, rate=3e-3)
 
@@ -58,7 +59,7 @@ def test_the_exported_network_is_the_same(tmp_path, small):
     path = tmp_path / "net.onnx"
     export(state, path, about)
     net = UNet()
-    net.load_state_dict(weights_of(path))
+    net.load_state_dict(weights_of(path, DETECT))
     net.eval()
     box = Source((small.entry,), (), 24, (3.0, 3.0), 0.0, 1).sample(0).density[None, None]
     network = Network(path, threads=1)
@@ -74,7 +75,7 @@ def test_training_goes_on_from_a_file(tmp_path, small):
     trained(tmp_path / "run", small, 3)
     state, about = mean_of(tmp_path / "run")
     export(state, tmp_path / "net.onnx", about)
-    start = weights_of(tmp_path / "net.onnx")
+    start = weights_of(tmp_path / "net.onnx", DETECT)
     net, other = UNet(), UNet()
     net.load_state_dict(state)
     other.load_state_dict(start)
@@ -99,17 +100,15 @@ def test_the_sparse_heads_are_the_dense_ones(small):
     assert torch.allclose(whole[n, 11:, z, y, x], points, atol=1e-4)
 
 
-def test_boxes_without_a_residue_cost_nothing():
-    batch = {
-        "density": torch.zeros(1, 1, 16, 16, 16),
-        **{name: torch.zeros(1, 16, 16, 16, dtype=torch.long) for name in ("atoms", "nucleic")},
-        **{name: torch.full((1, 16, 16, 16), -1) for name in ("structure", "amino")},
-    }
-    places = torch.nonzero(batch["amino"] >= 0, as_tuple=True)
-    dense, points = UNet().sparse(batch["density"], places)
-    losses = losses_of(dense, points, batch, places, TOY)
-    assert float(losses["amino"]) == 0
+@pytest.mark.parametrize("task", [DETECT, CHAINS, DIFFUSION], ids=lambda task: task.name)
+def test_boxes_without_a_residue_cost_nothing(task, small):
+    box = Source((small.entry,), (), 32, task.resolutions, 0.0, 1, task.simulate).sample(0)
+    batch = {name: torch.zeros_like(value) for name, value in as_tensors([box]).items()}
+    batch |= {name: torch.full_like(batch[name], -1) for name in ("structure", "amino") if name in batch}
+    losses = task.losses(task.build(), batch)
+    assert set(losses) == set(task.weights)
     assert all(torch.isfinite(value) for value in losses.values())
+    assert float(losses.get("structure", torch.zeros(()))) == 0
 
 
 def test_damaged_states_are_told(tmp_path, small):
@@ -122,4 +121,4 @@ def test_damaged_states_are_told(tmp_path, small):
         Training(tmp_path, [small.entry], [], TOY)
     (tmp_path / "net.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match="cannot be trained on from"):
-        weights_of(tmp_path / "net.onnx")
+        weights_of(tmp_path / "net.onnx", DETECT)

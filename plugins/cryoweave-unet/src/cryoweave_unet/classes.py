@@ -15,5 +15,7 @@ HEADS = {"atoms": ATOMS, "nucleic": NUCLEIC, "structure": STRUCTURE, "amino": AM
 OUTPUTS = sum(len(classes) for classes in HEADS.values())
 BACKBONE = "backbone"
 """The sum of N, CA, C and O."""
+CHAIN = ("none", BACKBONE, "nucleic")
+"""Nearest main chain where atoms are not seen: N, Cα and C of an amino acid, phosphate and sugar of a nucleotide."""
 CLASSES = (BACKBONE, *ATOMS[1:], *NUCLEIC[1:], *STRUCTURE, *AMINO)
 """Classes of the probability maps."""

@@ -32,7 +32,7 @@ def maps(density: DensityMap, params: MapsParams, ctx: Context) -> ProbabilityMa
     def watched(box: NDArray[np.float32]) -> NDArray[np.float32]:
         return detector.run(box, lambda: ctx.progress(0, 0))
 
-    for place, logits in tiles(fine, watched, detector.stride, ctx.progress):
+    for place, logits in tiles(fine.values[None], watched, detector.stride, ctx.progress):
         found[(slice(None), *place)] = probabilities(logits)[: len(names)]
     ctx.note("network", detector.name)
     ctx.note("runs on", detector.network.runs_on)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryoweave.cli import console
-from cryoweave.errors import InputError, PluginError
+from cryoweave.errors import InputError, PluginError, UsageError
 
 if TYPE_CHECKING:
     from cryoweave_unet.samples import Recorded
@@ -74,10 +74,22 @@ def train(
         Path | None, typer.Option("--start", metavar="FILE", help="Weights to begin with (.onnx), in a new folder.")
     ] = None,
     rate: Annotated[float, typer.Option("--rate", min=1e-6, max=1, help="Learning rate.")] = 2e-3,
+    task: Annotated[
+        str,
+        typer.Option(
+            "--task",
+            metavar="NAME",
+            help="detect: atoms and amino acids; chains: main chain at 5 to 10 Å; diffusion: the same, by diffusion.",
+        ),
+    ] = "detect",
     resolutions: Annotated[
-        tuple[float, float], typer.Option("--resolutions", metavar="LOW HIGH", help="Of simulated maps, in Å.")
-    ] = (2.2, 4.8),
-    size: Annotated[int, typer.Option("--size", min=32, max=128, help="Voxels along a box; a multiple of 8.")] = 48,
+        tuple[float, float] | None,
+        typer.Option("--resolutions", metavar="LOW HIGH", help="Of simulated maps, in Å; as default the task's."),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=32, max=128, help="Voxels along a box, a multiple of 8; as default the task's."),
+    ] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Boxes a step.")] = 4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights and samples.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
@@ -87,11 +99,20 @@ def train(
     from cryoweave.pipeline.execute import choose_threads
     from cryoweave_unet.corpus import Corpus
     from cryoweave_unet.export import weights_of
+    from cryoweave_unet.tasks import TASKS
     from cryoweave_unet.train import Settings, Training
 
+    if task not in TASKS:
+        raise UsageError(f"there is no task {task!r}", f"choose of {', '.join(TASKS)}")
+    chosen = TASKS[task]
     maps = [_recorded(text) for text in recorded or []]
     settings = Settings(
-        seed=seed, size=size, batch=batch, rate=rate, resolutions=resolutions, share_recorded=share if maps else 0.0
+        seed=seed,
+        size=size or chosen.size,
+        batch=batch,
+        rate=rate,
+        resolutions=resolutions or chosen.resolutions,
+        share_recorded=share if maps else 0.0,
     )
     corpus = Corpus.load(training_set)
     training = Training(
@@ -101,7 +122,8 @@ def train(
         settings,
         threads=choose_threads(threads),
         begin_worker=partial(choose_threads, 1),
-        start=weights_of(start) if start else None,
+        start=weights_of(start, chosen) if start else None,
+        task=chosen,
     )
 
     def report(step: int, losses: dict[str, float]) -> None:

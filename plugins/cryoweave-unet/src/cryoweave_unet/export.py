@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from cryoweave.errors import InputError
-from cryoweave_unet.network import BLOCKS, STRIDE, UNet
+from cryoweave_unet.network import BLOCKS, STRIDE
+from cryoweave_unet.tasks import Task
 
 OPSET, IR = 17, 9
 """Old enough for every ONNX Runtime that is supported."""
@@ -88,14 +89,14 @@ def folding(state: Mapping[str, NDArray[np.float64]], norm: str) -> tuple[NDArra
 
 
 def onnx_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
-    """The network of these weights; input ``density`` ``(n, 1, d, d, d)``, output ``logits`` ``(n, 34, d, d, d)``.
+    """The network of these weights; input ``density`` ``(n, inputs, d, d, d)``, output ``logits`` ``(n, c, d, d, d)``.
 
     Parameters
     ----------
     state
         As of :class:`~cryoweave_unet.network.UNet`.
     about
-        Written into the file's properties: where the weights come from.
+        Written into the file's properties: ``task``, and where the weights come from.
     """
     graph = _Graph(state)
     graph.weights.append(numpy_helper.from_array(np.array([1, 1, 2, 2, 2], np.float32), "scales"))
@@ -113,12 +114,15 @@ def onnx_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
         coarse = fine
         widened = graph.doubled(graph.convolution(coarse, f"narrow.{i}"))
         fine = graph.block(graph.add("Add", [widened, levels[i]]), f"up.{i}")
-    both = graph.add("Concat", [fine, graph.doubled(coarse)], axis=1)
-    points = graph.convolution(graph.add("Relu", [graph.convolution(both, "point")]), "last")
-    graph.nodes.append(helper.make_node("Concat", [graph.convolution(fine, "dense"), points], ["logits"], axis=1))
+    heads = [graph.convolution(fine, "dense")]
+    if "last.weight" in graph.state:
+        both = graph.add("Concat", [fine, graph.doubled(coarse)], axis=1)
+        heads.append(graph.convolution(graph.add("Relu", [graph.convolution(both, "point")]), "last"))
+    graph.nodes.append(helper.make_node("Concat", heads, ["logits"], axis=1))
+    inputs = graph.state["stem.0.0.weight"].shape[1]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "z", "y", "x"])
-        for name, channels in (("density", 1), ("logits", None))
+        for name, channels in (("density", inputs), ("logits", None))
     ]
     made = helper.make_graph(graph.nodes, "unet", ends[:1], ends[1:], graph.weights)
     model = helper.make_model(
@@ -136,19 +140,21 @@ def export(state: State, path: Path, about: Mapping[str, str]) -> None:
     part.replace(path)
 
 
-def weights_of(path: Path) -> dict[str, torch.Tensor]:
+def weights_of(path: Path, task: Task) -> dict[str, torch.Tensor]:
     """The state of the network in an exported file, to train on from.
 
     Raises
     ------
     InputError
-        If the file is not one that :func:`export` wrote, for this layout.
+        If the file is not one that :func:`export` wrote, for this task.
     """
-    template = UNet().state_dict()
+    template = task.build().state_dict()
     try:
         model = onnx.load(path)
         found = {one.name: numpy_helper.to_array(one).astype(np.float64) for one in model.graph.initializer}
         props = {one.key: one.value for one in model.metadata_props}
+        if (other := props.get("task", task.name)) != task.name:
+            raise ValueError(f"it is a network of {other}")
         norms = np.frombuffer(base64.b64decode(props[NORMS]), np.float32).astype(np.float64)
         for name in _norm_names(template):
             length = template[name].numel()

@@ -6,24 +6,25 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap
 from cryoweave.errors import StageError
 
 CORE, HALO = 64, 16
 """Voxels along the edge of what a tile gives, and on each side of it what it only looks at. They are part of the
 method, not options: with another halo a voxel sees more or less around it, and the values differ a little."""
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Density ``(1, 1, d, d, d)`` to logits ``(1, c, d, d, d)``."""
+"""Channels ``(1, inputs, d, d, d)`` to logits ``(1, c, d, d, d)``."""
 Tile = tuple[tuple[slice, slice, slice], NDArray[np.float32]]
 
 
-def tiles(density: DensityMap, run: Run, stride: int, progress: Callable[[int, int], object]) -> Iterator[Tile]:
+def tiles(
+    channels: NDArray[np.float32], run: Run, stride: int, progress: Callable[[int, int], object]
+) -> Iterator[Tile]:
     """Place in the map and logits ``(c, z, y, x)`` of every tile that holds density.
 
     Parameters
     ----------
-    density
-        As the network sees it.
+    channels
+        What the network sees, ``(inputs, z, y, x)``; the first is the density.
     run
         The network.
     stride
@@ -31,14 +32,15 @@ def tiles(density: DensityMap, run: Run, stride: int, progress: Callable[[int, i
     progress
         Called with tiles done and tiles in all.
     """
-    shape = density.values.shape
+    density = channels[0]
+    shape = density.shape
     starts = [range(0, n, CORE) for n in shape]
-    places = [place for place in product(*starts) if _core(density.values, place).any()]
+    places = [place for place in product(*starts) if _core(density, place).any()]
     for done, place in enumerate(places):
         progress(done, len(places))
         core = tuple(slice(at, min(at + CORE, n)) for at, n in zip(place, shape, strict=True))
         edge = [-(-(part.stop - part.start + 2 * HALO) // stride) * stride for part in core]
-        logits = run(_cut(density.values, [at - HALO for at in place], edge)[None, None])
+        logits = run(_cut(channels, [at - HALO for at in place], edge)[None])
         if not np.isfinite(logits).all():
             raise StageError("the network gives values that are not finite", "is its file whole?")
         inner = (slice(None), *(slice(HALO, HALO + part.stop - part.start) for part in core))
@@ -50,12 +52,13 @@ def _core(values: NDArray[np.float32], place: tuple[int, ...]) -> NDArray[np.flo
     return values[tuple(slice(at, at + CORE) for at in place)]
 
 
-def _cut(values: NDArray[np.float32], first: list[int], edge: list[int]) -> NDArray[np.float32]:
+def _cut(channels: NDArray[np.float32], first: list[int], edge: list[int]) -> NDArray[np.float32]:
     """A block that may reach beyond the map, where it is 0."""
-    out = np.zeros(edge, np.float32)
-    here = [slice(max(0, at), min(n, at + e)) for at, n, e in zip(first, values.shape, edge, strict=True)]
-    there = tuple(slice(part.start - at, part.stop - at) for part, at in zip(here, first, strict=True))
-    out[there] = values[tuple(here)]
+    out = np.zeros((len(channels), *edge), np.float32)
+    shape = channels.shape[1:]
+    here = [slice(max(0, at), min(n, at + e)) for at, n, e in zip(first, shape, edge, strict=True)]
+    there = [slice(part.start - at, part.stop - at) for part, at in zip(here, first, strict=True)]
+    out[:, *there] = channels[:, *here]
     return out
 
 

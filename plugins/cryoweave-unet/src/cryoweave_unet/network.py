@@ -13,11 +13,13 @@ from torch.nn import functional
 from cryoweave_unet.classes import HEADS
 
 WIDTHS = (32, 64, 96, 128)
-"""Channels at 1, 2, 4 and 8 Å."""
+"""Channels at 1, 2, 4 and 8 voxels."""
 BLOCKS = (0, 2, 2, 1)
 """Residual blocks on the way down, after the first level's two convolutions; on the way up each level has one."""
 POINT = 64
 """Width of the layer before amino acid and fold."""
+DENSE, POINTS = (sum(len(HEADS[name]) for name in names) for names in (("atoms", "nucleic"), ("structure", "amino")))
+"""Classes of detection."""
 STRIDE = 2 ** (len(WIDTHS) - 1)
 """The edges of a box are multiples of this."""
 
@@ -34,11 +36,24 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Density ``(n, 1, d, d, d)`` to logits of all classes ``(n, 34, d, d, d)``, in the order of ``HEADS``."""
+    """Density ``(n, inputs, d, d, d)`` to logits ``(n, dense + points, d, d, d)``.
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+    Parameters
+    ----------
+    inputs
+        Channels of what it sees.
+    dense
+        Classes of the heads that are learned at every voxel; as default those of detection, as ``HEADS`` has them.
+    points
+        Classes of the heads that are learned at some voxels only; 0 for none.
+    """
+
+    def __init__(self, inputs: int = 1, dense: int = DENSE, points: int = POINTS) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_convolution(1, widths[0]), nn.ReLU(), _convolution(widths[0], widths[0]), nn.ReLU())
+        widths = WIDTHS
+        self.stem = nn.Sequential(
+            _convolution(inputs, widths[0]), nn.ReLU(), _convolution(widths[0], widths[0]), nn.ReLU()
+        )
         self.down = nn.ModuleList(
             nn.Sequential(
                 nn.Conv3d(widths[i - 1], widths[i], 2, stride=2, bias=False),
@@ -50,13 +65,14 @@ class UNet(nn.Module):
         )
         self.narrow = nn.ModuleList(nn.Conv3d(widths[i], widths[i - 1], 1) for i in range(1, len(widths)))
         self.up = nn.ModuleList(Block(width) for width in widths[:-1])
-        dense, pointwise = len(HEADS["atoms"]) + len(HEADS["nucleic"]), len(HEADS["structure"]) + len(HEADS["amino"])
         self.dense = nn.Conv3d(widths[0], dense, 1)
-        self.point = nn.Linear(widths[0] + widths[1], POINT)
-        self.last = nn.Linear(POINT, pointwise)
+        self.points = points
+        if points:
+            self.point = nn.Linear(widths[0] + widths[1], POINT)
+            self.last = nn.Linear(POINT, points)
 
     def features(self, density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features at 1 Å and at 2 Å."""
+        """Features at 1 and at 2 voxels."""
         x = self.stem(density)
         levels = [x]
         for step in self.down:
@@ -71,6 +87,9 @@ class UNet(nn.Module):
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
         fine, coarse = self.features(density)
+        if not self.points:
+            only: torch.Tensor = self.dense(fine)
+            return only
         both = torch.cat((fine, functional.interpolate(coarse, scale_factor=2.0, mode="nearest")), 1)
         points = self.at_points(both.movedim(1, -1)).movedim(-1, 1)
         return torch.cat((self.dense(fine), points), 1)

@@ -13,15 +13,15 @@ LOW, HIGH = -1.0, 3.0
 """Densities beyond are cut, in units of the scale."""
 
 
-def prepared(density: DensityMap) -> DensityMap:
-    """The map at 1 Å, by trilinear interpolation, divided by its scale and cut.
+def prepared(density: DensityMap, voxel: float = VOXEL) -> DensityMap:
+    """The map with voxels of this size in Å, by trilinear interpolation, divided by its scale and cut.
 
     Raises
     ------
     StageError
         If no density is positive.
     """
-    frame = density.frame.with_voxel(VOXEL)
+    frame = density.frame.with_voxel(voxel)
     values = grid.resample(density.values, density.frame, frame)
     return DensityMap(normalised(values, scale_of(values)), frame)
 

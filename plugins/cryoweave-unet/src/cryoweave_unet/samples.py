@@ -1,6 +1,8 @@
 """Training samples: boxes of density with what is in each voxel, simulated or cut out of experimental maps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import gemmi
 import numpy as np
@@ -10,8 +12,9 @@ from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import StageError
 from cryoweave.kernels import grid
 from cryoweave.kernels.experiment import Conditions, Scatterers, experimental_map
-from cryoweave.kernels.simulate import coloured_noise, damp
-from cryoweave_unet.classes import AMINO, ATOMS
+from cryoweave.kernels.simulate import coloured_noise, damp, solvent_noise
+from cryoweave_unet.classes import ATOMS
+from cryoweave_unet.conditions import random_conditions, random_displacements, random_occupancy
 from cryoweave_unet.corpus import ELEMENTS, Entry
 from cryoweave_unet.prepare import VOXEL, normalised, scale_of
 
@@ -23,8 +26,6 @@ MARGIN = 8.0
 """Å of map simulated around the box, so that its border is like its middle."""
 _TABLE = np.array([gemmi.Element(symbol).c4322.get_coefs() for symbol in ELEMENTS])
 CALPHA = ATOMS.index("CA")
-_ASP, _GLU, _CYS = (AMINO.index(name) for name in ("ASP", "GLU", "CYS"))
-_CARBON, _OXYGEN, _SULPHUR = (ELEMENTS.index(symbol) for symbol in ("C", "O", "S"))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,46 @@ def simulated_sample(
     conditions
         In place of random ones.
     """
-    entry = _turned(entry, rng, size / 2 + MARGIN)
+    box = simulated_box(entry, rng, size, VOXEL, resolutions, conditions)
+    return labelled(box.density, box.entry, box.kept, box.frame, box.seen)
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Simulated density and the atoms that it is of.
+
+    Parameters
+    ----------
+    density
+        Normalised, shape ``(n, n, n)``.
+    entry
+        Atoms in the box's frame.
+    kept
+        Atoms that a model would hold.
+    frame
+        Of the box.
+    seen
+        Voxels that a mask left; all if absent.
+    """
+
+    density: NDArray[np.float32]
+    entry: Entry
+    kept: NDArray[np.bool_]
+    frame: Frame
+    seen: NDArray[np.bool_] | None
+
+
+def simulated_box(
+    entry: Entry,
+    rng: np.random.Generator,
+    size: int,
+    voxel: float,
+    resolutions: tuple[float, float],
+    conditions: Conditions | None = None,
+) -> Box:
+    """As :func:`simulated_sample`, with voxels of any size in Å and no labels yet."""
+    length = size * voxel
+    entry = _turned(entry, rng, length / 2 + MARGIN)
     conditions = conditions or random_conditions(rng, resolutions)
     occupancy, kept = random_occupancy(entry, rng)
     atoms = Scatterers(
@@ -96,17 +136,17 @@ def simulated_sample(
         random_displacements(entry, rng),
         occupancy,
     )
-    voxel = float(rng.uniform(0.6, min(1.4, conditions.resolution / 2.4)))
-    frame = _box(size + MARGIN, voxel, rng)
+    fine = float(rng.uniform(0.6 * voxel, min(1.4 * voxel, conditions.resolution / 2.4)))
+    frame = _box(length + MARGIN, fine, rng)
     around = None
     if conditions.mask_radius is not None and rng.random() < 0.6:
         around = atoms.xyz[entry.chain == rng.choice(np.unique(entry.chain))]
     density = experimental_map(atoms, frame, conditions, int(rng.integers(2**31)), around)
-    target = _box(size, VOXEL)
+    target = _box(length, voxel)
     values = grid.resample(density.values, frame, target)
     values, scale = _brought_to_scale(values, rng)
     seen = _seen(target, around, conditions) if around is not None else None
-    return labelled(normalised(values, scale), entry, kept, target, seen)
+    return Box(normalised(values, scale), entry, kept, target, seen)
 
 
 def _brought_to_scale(values: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
@@ -134,63 +174,22 @@ def recorded_sample(recorded: Recorded, rng: np.random.Generator, size: int) -> 
             target, float(rng.uniform(0.02, 0.2)), float(rng.uniform(0, 60)), int(rng.integers(2**31))
         )
     entry = replace(recorded.entry, xyz=((recorded.entry.xyz - centre) @ turn.T).astype(np.float32))
+    if rng.random() < 0.35:  # published maps are often masked; those that users bring are not
+        outside = ~grid.mask_around(target, entry.xyz.astype(np.float64), float(rng.uniform(2, 4)))
+        values = np.where(outside, values + _around(target, rng), values)
     return labelled(normalised(values, float(rng.uniform(0.8, 1.3))), entry, np.ones(len(entry), bool), target, None)
 
 
-def random_conditions(rng: np.random.Generator, resolutions: tuple[float, float]) -> Conditions:
-    """Conditions as maps of the data bank have them."""
-    resolution = float(rng.uniform(*resolutions))
-    masked = rng.random() < 0.55
-    tight = rng.random() < 0.6
-    return Conditions(
-        resolution=resolution,
-        steepness=float(rng.uniform(0.015, 0.05)),
-        noise=float(rng.uniform(0.1, 1.1)),
-        falloff_b=float(rng.uniform(2, 13) * resolution**2),
-        solvent=float(rng.uniform(0.0, 0.9)),
-        disorder=float(rng.uniform(0.0, 0.5)) if rng.random() < 0.3 else 0.0,
-        mask_radius=(float(rng.uniform(2.5, 6) if tight else rng.uniform(5, 10))) if masked else None,
-        mask_edge=float(rng.choice([0.0, rng.uniform(1, 6)])),
+def _around(target: Frame, rng: np.random.Generator) -> NDArray[np.float32]:
+    """What lies outside of a molecule, in units of the scale: smooth density and noise."""
+    smooth = solvent_noise(target, float(rng.uniform(0, 0.4)), int(rng.integers(2**31)), float(rng.uniform(5, 14)))
+    return smooth + coloured_noise(
+        target, float(rng.uniform(0, 0.3)), float(rng.uniform(0, 120)), int(rng.integers(2**31))
     )
 
 
-def random_displacements(entry: Entry, rng: np.random.Generator) -> NDArray[np.float64]:
-    """B factor of each atom in Å²: more where the structure is loose, and along side chains."""
-    n = len(entry)
-    loose = np.clip((25 - entry.crowd) / 20, 0, 1) * (entry.amino >= 0)
-    b = np.full(n, rng.uniform(15, 45)) + rng.uniform(0, 90) * loose**1.5
-    typical = float(np.median(entry.b_factor)) if n else 1.0
-    b += rng.uniform(0, 45) * np.clip(entry.b_factor / max(typical, 1) - 1, -0.5, 2)
-    for _ in range(int(rng.integers(0, 4))):
-        if n:
-            place = entry.xyz[rng.integers(n)]
-            reach = rng.uniform(8, 25)
-            b += rng.uniform(0, 120) * np.exp(-((entry.xyz - place) ** 2).sum(axis=1) / (2 * reach**2))
-    b += rng.uniform(1, 16) * entry.depth * (0.5 + loose)
-    return np.clip(b, 8, 400)
-
-
-def random_occupancy(entry: Entry, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Occupancy of each atom, and which atoms a model would hold.
-
-    Carboxylates are weak in electron maps, because of their charge and of radiation damage; some side chains are not
-    seen; some stretches of the chain are disordered and in no model.
-    """
-    occupancy = np.ones(len(entry))
-    acid = ((entry.amino == _ASP) & (entry.depth >= 2)) | ((entry.amino == _GLU) & (entry.depth >= 3))
-    residues = int(entry.residue.max()) + 1 if len(entry) else 0
-    weak = rng.uniform(-0.3, 1.0, residues) * rng.uniform(0.5, 1.0)
-    occupancy[acid & (entry.element == _OXYGEN)] *= weak[entry.residue][acid & (entry.element == _OXYGEN)]
-    occupancy[acid & (entry.element == _CARBON)] *= rng.uniform(0.4, 1.0)
-    occupancy[(entry.amino == _CYS) & (entry.element == _SULPHUR)] *= rng.uniform(0.5, 1.0)
-    unseen = rng.random(residues) < rng.uniform(0, 0.12)
-    occupancy[unseen[entry.residue] & (entry.depth >= 2)] *= rng.uniform(0, 0.4)
-    gone = np.zeros(residues, bool)
-    if residues and rng.random() < 0.4:
-        for start in rng.integers(0, residues, int(rng.integers(1, 4))).tolist():
-            gone[start : start + int(rng.integers(2, 13))] = True
-    occupancy[gone[entry.residue]] = 0
-    return occupancy, ~gone[entry.residue]
+Simulate = Callable[[Entry, np.random.Generator, int, tuple[float, float]], Any]
+"""Structure, generator, voxels along an edge and resolutions to a sample; of a module, so that it can be pickled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +208,8 @@ class Source:
         Share of samples from experimental maps.
     seed
         Same seed, same samples.
+    simulate
+        Makes a sample of a structure; as default :func:`simulated_sample`.
     """
 
     entries: tuple[Entry, ...]
@@ -217,15 +218,16 @@ class Source:
     resolutions: tuple[float, float]
     share_recorded: float
     seed: int
+    simulate: Simulate = simulated_sample
 
-    def sample(self, i: int) -> Sample:
+    def sample(self, i: int) -> Any:
         """The ``i``-th sample."""
         rng = np.random.default_rng([self.seed, i])
         if self.recorded and rng.random() < self.share_recorded:
             one = self.recorded[_drawn([len(r.entry) for r in self.recorded], rng)]
             return recorded_sample(one, rng, self.size)
         entry = self.entries[_drawn([len(entry) for entry in self.entries], rng)]
-        return simulated_sample(entry, rng, self.size, self.resolutions)
+        return self.simulate(entry, rng, self.size, self.resolutions)
 
 
 def _drawn(sizes: list[int], rng: np.random.Generator) -> int:

@@ -8,6 +8,7 @@ from cryoweave.data import DensityMap, PointCloud, ProbabilityMaps
 from cryoweave.host import Check, Command, Kind, Params, Recipe, Stage, hookimpl, param
 
 UNET = "10.1007/978-3-319-46723-8_49"
+DIFFUSION = "10.48550/arXiv.2010.02502"
 
 
 class MapsParams(Params):
@@ -17,6 +18,23 @@ class MapsParams(Params):
     classes: Literal["all", "atoms"] = param(
         "all", "all: backbone, atoms, nucleic acid, fold and amino acid; atoms: without fold and amino acid"
     )
+
+
+class ChainParams(Params):
+    """Parameters of ``unet.chains``."""
+
+    network: Path | None = param(
+        None, "ONNX file of `cryoweave detect export`, task chains; the weights that come along if absent"
+    )
+
+
+class DiffuseParams(Params):
+    """Parameters of ``unet.diffuse``."""
+
+    network: Path | None = param(
+        None, "ONNX file of `cryoweave detect export`, task diffusion; the weights that come along if absent"
+    )
+    steps: int = param(4, "calls of the network; with one it gives its mean, with more it decides", ge=1, le=100)
 
 
 class PointsParams(Params):
@@ -42,6 +60,30 @@ STAGES = [
         needs=("unet-weights",),
         cites=(UNET,),
         check="cryoweave_unet.detect:check",
+    ),
+    Stage(
+        id="unet.chains",
+        kind=Kind.DETECT,
+        summary="probability of main chain and fold at every voxel of a map of 5 to 10 Å, by our 3-D U-Net",
+        load="cryoweave_unet.chains:chains",
+        takes={"density": DensityMap},
+        gives=ProbabilityMaps,
+        params=ChainParams,
+        needs=("unet-weights",),
+        cites=(UNET,),
+        check="cryoweave_unet.chains:check_chains",
+    ),
+    Stage(
+        id="unet.diffuse",
+        kind=Kind.DETECT,
+        summary="map of the main chain drawn by conditional diffusion from a map of 5 to 10 Å",
+        load="cryoweave_unet.chains:diffused",
+        takes={"density": DensityMap},
+        gives=ProbabilityMaps,
+        params=DiffuseParams,
+        needs=("unet-weights",),
+        cites=(UNET, DIFFUSION),
+        check="cryoweave_unet.chains:check_diffusion",
     ),
     Stage(
         id="unet.points",

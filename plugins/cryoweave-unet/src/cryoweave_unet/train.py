@@ -4,19 +4,17 @@ import copy
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.nn import functional
 
 from cryoweave.errors import InputError, StageError
-from cryoweave_unet.classes import HEADS
 from cryoweave_unet.corpus import Entry
-from cryoweave_unet.network import STRIDE, UNet
-from cryoweave_unet.samples import Recorded, Sample, Source
+from cryoweave_unet.network import STRIDE
+from cryoweave_unet.samples import Recorded, Source
+from cryoweave_unet.tasks import DETECT, Task, as_tensors
 from cryoweave_unet.workers import Workers
 
 LEAST_SIZE = 4 * STRIDE
@@ -44,10 +42,6 @@ class Settings:
         Lowest and highest simulated resolution in Å.
     share_recorded
         Share of samples from experimental maps.
-    weights
-        Of the losses of the heads.
-    none
-        Weight of voxels without an atom, of which there are many.
     """
 
     seed: int = 0
@@ -59,10 +53,6 @@ class Settings:
     average: float = 0.9985
     resolutions: tuple[float, float] = (2.2, 4.8)
     share_recorded: float = 0.0
-    weights: dict[str, float] = field(
-        default_factory=lambda: {"atoms": 1.0, "nucleic": 0.3, "structure": 0.3, "amino": 1.0}
-    )
-    none: float = 0.3
 
     def __post_init__(self) -> None:
         if self.size % STRIDE or self.size < LEAST_SIZE:
@@ -90,6 +80,13 @@ class Training:
         Called first in each of them; to be pickled.
     start
         Weights to begin with where the folder has no state.
+    task
+        What is learned.
+
+    Raises
+    ------
+    InputError
+        If the folder holds the training of another task or is damaged, or the task learns from no experimental map.
     """
 
     def __init__(
@@ -102,15 +99,24 @@ class Training:
         workers: int = 1,
         begin_worker: Callable[[], object] | None = None,
         start: dict[str, torch.Tensor] | None = None,
+        task: Task = DETECT,
     ) -> None:
-        self.folder, self.settings = folder, settings
+        if recorded and not task.recorded:
+            raise InputError(f"{task.name} learns from simulated maps only", "leave --recorded out")
+        self.folder, self.settings, self.task = folder, settings, task
         self.source = Source(
-            tuple(entries), tuple(recorded), settings.size, settings.resolutions, settings.share_recorded, settings.seed
+            tuple(entries),
+            tuple(recorded),
+            settings.size,
+            settings.resolutions,
+            settings.share_recorded,
+            settings.seed,
+            task.simulate,
         )
         self.workers, self.begin_worker = workers, begin_worker
         torch.set_num_threads(threads)
         torch.manual_seed(settings.seed)
-        self.net = UNet()
+        self.net = task.build()
         if start is not None:
             self.net.load_state_dict(start)
         self.mean = copy.deepcopy(self.net)
@@ -159,12 +165,9 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate * min(1.0, (self.step + 1) / settings.warm)
         self.net.train()
-        density = batch["density"].contiguous(memory_format=torch.channels_last_3d)
-        places = torch.nonzero(batch["amino"] >= 0, as_tuple=True)
         with torch.autocast("cpu", torch.bfloat16):
-            dense, points = self.net.sparse(density, places)
-        losses = losses_of(dense.float(), points.float(), batch, places, settings)
-        total: Any = sum(settings.weights[name] * value for name, value in losses.items())
+            losses = self.task.losses(self.net, batch)
+        total: Any = sum(self.task.weights[name] * value for name, value in losses.items())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -193,6 +196,7 @@ class Training:
                 "optimizer": self.optimizer.state_dict(),
                 "step": self.step,
                 "seconds": self.seconds,
+                "task": self.task.name,
             },
             part,
         )
@@ -202,6 +206,8 @@ class Training:
         path = self.folder / STATE
         try:
             found = torch.load(path, map_location="cpu", weights_only=True)
+            if found["task"] != self.task.name:
+                raise ValueError(f"it learns {found['task']}")
             self.net.load_state_dict(found["net"])
             self.mean.load_state_dict(found["mean"])
             self.optimizer.load_state_dict(found["optimizer"])
@@ -213,27 +219,6 @@ class Training:
         entry = {"step": self.step, "boxes": self.step * self.settings.batch, **losses}
         with (self.folder / LOG).open("a") as file:
             file.write(json.dumps({name: round(value, 4) for name, value in entry.items()}) + "\n")
-
-
-def losses_of(
-    dense: torch.Tensor,
-    points: torch.Tensor,
-    batch: dict[str, torch.Tensor],
-    places: tuple[torch.Tensor, ...],
-    settings: Settings,
-) -> dict[str, torch.Tensor]:
-    """Cross entropy of each head."""
-    n_atoms, n_structure = len(HEADS["atoms"]), len(HEADS["structure"])
-    found = {}
-    for name, logits in (("atoms", dense[:, :n_atoms]), ("nucleic", dense[:, n_atoms:])):
-        weight = torch.ones(logits.shape[1])
-        weight[0] = settings.none
-        found[name] = functional.cross_entropy(logits, batch[name], weight)
-    for name, logits in (("structure", points[:, :n_structure]), ("amino", points[:, n_structure:])):
-        truth = batch[name][places]
-        loss = functional.cross_entropy(logits, truth, label_smoothing=0.02) if len(truth) else logits.sum()
-        found[name] = loss
-    return found
 
 
 def mean_of(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -249,15 +234,7 @@ def mean_of(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         raise InputError(f"{folder} holds no {STATE}", "give the folder of `cryoweave detect train`")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-        return found["mean"], {"steps": str(found["step"]), "minutes": f"{found['seconds'] / 60:.0f}"}
+        about = {"task": found["task"], "steps": str(found["step"]), "minutes": f"{found['seconds'] / 60:.0f}"}
+        return found["mean"], about
     except Exception as error:  # torch tells a damaged file by many kinds of errors
         raise InputError(f"{path} is no state of a training: {error}", "give another folder") from error
-
-
-def as_tensors(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-    """Density ``(n, 1, d, d, d)`` and labels ``(n, d, d, d)``."""
-    labels = {
-        name: torch.from_numpy(np.stack([getattr(one, name) for one in samples])).long()
-        for name in ("atoms", "nucleic", "structure", "amino")
-    }
-    return {"density": torch.from_numpy(np.stack([one.density for one in samples]))[:, None], **labels}

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from cryoweave.errors import InputError, PluginError
 from cryoweave.host import CheckResult, Context
 from cryoweave.io.onnx import Network
-from cryoweave_unet.classes import OUTPUTS
+from cryoweave_unet.classes import CHAIN, OUTPUTS, STRUCTURE
 
 INPUT = "density"
 TABLE = "weights.json"
+CHANNELS = {"detect": (1, OUTPUTS), "chains": (1, len(CHAIN) + len(STRUCTURE)), "diffusion": (3, 1)}
+"""What a network of each task takes and gives."""
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A network of this layout.
+    """A network of one task's layout.
 
     Parameters
     ----------
@@ -31,22 +33,27 @@ class Detector:
         Edges of what it takes are multiples of this.
     name
         For records.
+    outputs
+        Channels that it gives.
     """
 
     network: Network
     stride: int
     name: str
+    outputs: int
 
     def run(self, density: NDArray[np.float32], watch: Any) -> NDArray[np.float32]:
-        """Density ``(1, 1, d, d, d)`` to logits ``(1, 34, d, d, d)``."""
+        """Channels ``(1, inputs, d, d, d)`` to logits ``(1, outputs, d, d, d)``."""
         (logits,) = self.network.run({INPUT: density}, watch)
-        if logits.shape != (1, OUTPUTS, *density.shape[2:]):
-            raise InputError(f"{self.name} gives an array of shape {logits.shape}", f"wanted {OUTPUTS} classes a voxel")
+        if logits.shape != (1, self.outputs, *density.shape[2:]):
+            raise InputError(
+                f"{self.name} gives an array of shape {logits.shape}", f"wanted {self.outputs} classes a voxel"
+            )
         return logits
 
 
-def load_detector(path: Path | None, ctx: Context) -> Detector:
-    """The network in a file, or the one that comes with the plugin.
+def load_detector(path: Path | None, ctx: Context, task: str = "detect") -> Detector:
+    """The network in a file, or the one for the task that comes with the plugin.
 
     Raises
     ------
@@ -59,39 +66,45 @@ def load_detector(path: Path | None, ctx: Context) -> Detector:
         path = path.expanduser()
         if not path.is_file():
             raise InputError(f"there is no file {path}", "check the path's spelling")
-        return _checked(Network(path, threads=ctx.threads, device=ctx.device), path.name)
-    name, digest = shipped()
+        return _checked(Network(path, threads=ctx.threads, device=ctx.device), path.name, task)
+    table = shipped()
+    if task not in table:
+        raise PluginError(
+            f"cryoweave-unet comes with no weights for {task}", f"train some: `cryoweave detect train --task {task}`"
+        )
+    name, digest = table[task]
     with as_file(files("cryoweave_unet") / "data" / name) as own:
         problem = _problem(own, digest)
         if problem:
             raise PluginError(problem, "install cryoweave-unet again")
-        return _checked(Network(own, threads=ctx.threads, device=ctx.device), name)
+        return _checked(Network(own, threads=ctx.threads, device=ctx.device), name, task)
 
 
-def shipped() -> tuple[str, str]:
-    """File name and SHA-256 of the weights that come with the plugin."""
+def shipped() -> dict[str, tuple[str, str]]:
+    """File name and SHA-256 of the weights for each task that come with the plugin."""
     try:
         table = json.loads((files("cryoweave_unet") / "data" / TABLE).read_text("utf-8"))
-        return table["file"], table["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+        return {str(task): (one["file"], one["sha256"]) for task, one in table.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PluginError(f"the plugin's {TABLE} names no weights", "install cryoweave-unet again") from error
 
 
 def check_weights() -> CheckResult:
     """Whether the plugin's own weights are there and whole, and can be run."""
     try:
-        name, digest = shipped()
+        table = shipped()
     except PluginError as error:
         return CheckResult(False, str(error), error.hint)
-    with as_file(files("cryoweave_unet") / "data" / name) as own:
-        problem = _problem(own, digest)
-    if problem:
-        return CheckResult(False, problem, "install cryoweave-unet again")
+    for name, digest in table.values():
+        with as_file(files("cryoweave_unet") / "data" / name) as own:
+            problem = _problem(own, digest)
+        if problem:
+            return CheckResult(False, problem, "install cryoweave-unet again")
     try:
         import onnxruntime
     except ImportError:
         return CheckResult(False, "ONNX Runtime is not installed", "pip install 'cryoweave[learned]'")
-    return CheckResult(True, f"{name}, ONNX Runtime {onnxruntime.__version__}")
+    return CheckResult(True, f"{', '.join(name for name, _ in table.values())}, ONNX Runtime {onnxruntime.__version__}")
 
 
 def _problem(path: Path, digest: str) -> str:
@@ -102,14 +115,15 @@ def _problem(path: Path, digest: str) -> str:
     return ""
 
 
-def _checked(network: Network, name: str) -> Detector:
+def _checked(network: Network, name: str, task: str) -> Detector:
+    inputs, outputs = CHANNELS[task]
     shape = network.inputs.get(INPUT)
-    if set(network.inputs) != {INPUT} or shape is None or len(shape) != 5 or shape[1] != 1:
-        raise InputError(
-            f"{name} takes {dict(network.inputs)}, wanted {INPUT} (n, 1, z, y, x)",
-            "give a file that `cryoweave detect export` made",
-        )
+    own = f"give a file that `cryoweave detect export` made of a training of {task}"
+    if set(network.inputs) != {INPUT} or shape is None or len(shape) != 5 or shape[1] != inputs:
+        raise InputError(f"{name} takes {dict(network.inputs)}, wanted {INPUT} (n, {inputs}, z, y, x)", own)
+    if (other := network.about.get("task", task)) != task:
+        raise InputError(f"{name} is a network of {other}", own)
     stride = network.about.get("stride", "")
     if not stride.isdecimal() or not 1 <= int(stride) <= 64:
-        raise InputError(f"{name} does not say its stride", "give a file that `cryoweave detect export` made")
-    return Detector(network, int(stride), name)
+        raise InputError(f"{name} does not say its stride", own)
+    return Detector(network, int(stride), name, outputs)
