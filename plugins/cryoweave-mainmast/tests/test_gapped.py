@@ -6,8 +6,11 @@ import pytest
 from cryoweave import run_stage
 from cryoweave.data import Sequence, SequenceSet, Traces
 from cryoweave.testing import ideal_model, simulated_map
-from cryoweave_mainmast.gapped import chain_of, turned
-from cryoweave_mainmast.helix import resampled
+from cryoweave_mainmast.gapped import chain_of, matches, turned
+from cryoweave_mainmast.helix import helicity, resampled
+from cryoweave_mainmast.paths import NODE_STEP
+from cryoweave_mainmast.sidechain import LETTERS
+from cryoweave_mainmast.stages import ThreadGappedParams
 
 STRUCTURE = "E" * 12 + "H" * 22
 MODEL = ideal_model(STRUCTURE, letters="A" * len(STRUCTURE))
@@ -102,3 +105,19 @@ def test_an_unknown_residue_fits_anything_alike():
     pool = threaded(traces_of([path]), "X" * 20, base=2.0, distance_weight=0.0, max_skip=0)
     assert pool.score[0] == pytest.approx(40.0)
     assert pool.score[1] == pytest.approx(40.0)
+
+
+@pytest.mark.parametrize("known", ["", "HHCEHC"])
+def test_matches_are_those_of_each_residue_by_itself(known):
+    params = ThreadGappedParams(base=2.5, structure=0.7)
+    path = resampled(CALPHA, NODE_STEP)
+    breaks = np.arange(len(path)) == 30
+    gain = np.random.default_rng(0).normal(size=(len(path), len(LETTERS)))
+    sequence = Sequence("a", "AWXYAC", secondary_structure=known)
+    found = matches(gain, path, breaks, sequence, params)
+    turning = 2 * np.concatenate([helicity(path[:30], NODE_STEP), helicity(path[30:], NODE_STEP)]) - 1
+    for place, letter in enumerate(sequence.letters):
+        expected = gain[:, LETTERS.index(letter)] if letter in LETTERS else np.full(len(path), params.base)
+        if known:
+            expected = expected + params.structure * turning * (1 if known[place] == "H" else -1)
+        np.testing.assert_array_equal(found[:, place], expected.astype(np.float32))

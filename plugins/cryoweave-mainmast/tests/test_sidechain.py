@@ -56,6 +56,16 @@ def test_axes_turn_with_the_molecule(seed):
         np.testing.assert_allclose(turned, axis @ rotation.T, atol=1e-9)
 
 
+def test_log_odds_are_those_of_normal_distributions():
+    rng = np.random.default_rng(2)
+    table = side_chain_table(TRACED)
+    samples = rng.normal(5, 2, (40, table.mean.shape[1]))
+    standard = np.clip((samples - samples.mean(axis=0)) / samples.std(axis=0), -3.5, 3.5)
+    for row, odds in zip(standard, table.log_odds(samples), strict=True):
+        likelihood = np.exp([-0.5 * (row - mean) @ table.precision @ (row - mean) for mean in table.mean])
+        np.testing.assert_allclose(odds, np.log(likelihood / likelihood.mean()), rtol=1e-6, atol=1e-8)
+
+
 def test_a_straight_path_has_no_side_and_no_trouble():
     path = np.column_stack((np.arange(20.0), np.zeros((20, 2))))
     for axis in local_axes(path[:-2], path[1:-1], path[2:]):

@@ -14,7 +14,7 @@ from cryoweave_mainmast.evidence import AminoEvidence
 from cryoweave_mainmast.helix import helicity
 from cryoweave_mainmast.paths import NODE_STEP
 from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
-from cryoweave_mainmast.sidechain import TRACED, SideChainSampler, match_scores, side_chain_table
+from cryoweave_mainmast.sidechain import LETTERS, TRACED, SideChainSampler, side_chain_table
 from cryoweave_mainmast.stages import ThreadGappedParams
 
 
@@ -78,13 +78,8 @@ def threaded(
     """The best placement of the sequence along one path in one direction."""
     odds = params.weight * side_chain_table(TRACED).log_odds(sampler.along_path(path, breaks))
     odds += params.learned_weight * evidence.log_odds(path)
-    match = params.base + match_scores(odds, sequence.letters)
-    if sequence.secondary_structure:
-        is_helix = np.array([letter == "H" for letter in sequence.secondary_structure])
-        turning = 2 * np.concatenate([helicity(p, NODE_STEP) for p in np.split(path, np.flatnonzero(breaks))]) - 1
-        match += params.structure * np.outer(turning, np.where(is_helix, 1.0, -1.0))
     found = thread_gapped(
-        match.astype(np.float32),
+        matches(params.base + odds, path, breaks, sequence, params),
         path,
         breaks,
         ideal_distance=params.ideal_distance,
@@ -97,3 +92,25 @@ def threaded(
     )
     placed = np.flatnonzero(found.nodes >= 0)
     return Candidate(float(found.score), origin, placed, path[found.nodes[placed]])
+
+
+def matches(
+    gain: NDArray[np.float64],
+    path: NDArray[np.float64],
+    breaks: NDArray[np.bool_],
+    sequence: Sequence,
+    params: ThreadGappedParams,
+) -> NDArray[np.float32]:
+    """How well each residue fits at each node, shape ``(n_nodes, n_residues)``.
+
+    ``gain`` is that of each amino acid at each node. There are few kinds of residues: their columns are worked out and
+    rounded, and then laid out for the sequence.
+    """
+    kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in sequence.letters])
+    columns = np.concatenate((gain, np.full((len(gain), 1), params.base)), axis=1)
+    if sequence.secondary_structure:
+        turning = 2 * np.concatenate([helicity(p, NODE_STEP) for p in np.split(path, np.flatnonzero(breaks))]) - 1
+        agrees = params.structure * turning[:, None]
+        kinds += columns.shape[1] * np.array([letter == "H" for letter in sequence.secondary_structure])
+        columns = np.concatenate((columns - agrees, columns + agrees), axis=1)
+    return np.take(columns.astype(np.float32), kinds, axis=1)

@@ -63,8 +63,9 @@ class SideChainTable:
         centred = samples - samples.mean(axis=0)
         spread = centred.std(axis=0)
         standard = np.clip(centred / np.where(spread > 0, spread, 1), -3.5, 3.5)
-        difference = standard[:, None, :] - self.mean[None]
-        exponent = -0.5 * np.einsum("nak,kl,nal->na", difference, self.precision, difference)
+        # Of the normal distributions' exponents, the term in the samples alone is the same for all: it drops out.
+        weighted = self.mean @ self.precision
+        exponent = np.einsum("nk,ak->na", standard, weighted) - 0.5 * (weighted * self.mean).sum(axis=1)
         highest = exponent.max(axis=1, keepdims=True)
         return np.asarray(exponent - highest - np.log(np.exp(exponent - highest).mean(axis=1, keepdims=True)))
 
