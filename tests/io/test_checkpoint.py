@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -132,8 +133,14 @@ def test_a_network_runs_and_is_stopped(torch):
     def stop():
         raise KeyboardInterrupt
 
+    deep = torch.nn.Sequential(*(torch.nn.Linear(1500, 1500) for _ in range(400)))
+    slow = TorchNetwork(deep.eval(), lambda net, x: net(x), threads=1)
     with pytest.raises(KeyboardInterrupt):
-        net.run(boxes, stop)
+        slow.run(np.ones((500, 1500), np.float32), stop)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(5)
+            assert not thread.is_alive(), "the network goes on after it was stopped"
     with pytest.raises(RuntimeError, match="shapes"):
         net.run(np.ones((4, 5), np.float32))
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, local
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,19 @@ def found_file(given: Path | None, method: str, name: str, param: str) -> Path:
             f"put the file at {path}, or give --set {param}=FILE; cryoweave does not bring it",
         )
     return path
+
+
+def missing_weights(method: str, *names: str) -> tuple[bool, str, str]:
+    """Whether PyTorch and a method's files are there, in a line, and what to do if not: for a plugin's check."""
+    try:
+        torch = require_torch()
+    except PluginError as error:
+        return False, str(error), error.hint
+    missing = [name for name in names if not weights_file(method, name).is_file()]
+    if missing:
+        folder = weights_file(method, missing[0]).parent
+        return False, f"the published {' and '.join(missing)} are not there", f"put them into {folder}"
+    return True, f"{', '.join(names)}, PyTorch {torch.__version__}", ""
 
 
 def require_torch() -> Any:
@@ -178,7 +191,9 @@ class TorchNetwork:
         self._torch = require_torch()
         usable = device != "cpu" and self._torch.cuda.is_available()
         self.runs_on = f"cuda:{device}" if usable else "cpu"
-        self._net, self._forward, self._threads = net.to(self.runs_on), forward, threads
+        self._net, self._forward, self._threads, self._here = net.to(self.runs_on), forward, threads, local()
+        for module in self._net.modules():
+            module.register_forward_pre_hook(self._look)
 
     def run(self, boxes: NDArray[np.float32], watch: Callable[[], object] | None = None) -> NDArray[np.float32]:
         """The network's output for a batch.
@@ -188,21 +203,32 @@ class TorchNetwork:
         boxes
             Float32, the first axis is the batch's.
         watch
-            Called every tenth of a second; what it raises comes out at once.
+            Called every tenth of a second; what it raises comes out at once, and the network ends after the layer that
+            it is in.
         """
         found: list[Any] = []
-        worker = Thread(target=self._work, args=(boxes, found), daemon=True)
+        stop = Event()
+        worker = Thread(target=self._work, args=(boxes, found, stop))
         worker.start()
-        while worker.is_alive():
-            worker.join(POLL)
-            if watch is not None:
-                watch()
+        try:
+            while worker.is_alive():
+                worker.join(POLL)
+                if watch is not None:
+                    watch()
+        finally:
+            stop.set()
         if isinstance(found[0], Exception):
             raise found[0]
         values: NDArray[np.float32] = found[0]
         return values
 
-    def _work(self, boxes: NDArray[np.float32], found: list[Any]) -> None:
+    def _look(self, *_inputs: object) -> None:
+        """Before each layer."""
+        if self._here.stop.is_set():
+            raise InterruptedError("the network was stopped")
+
+    def _work(self, boxes: NDArray[np.float32], found: list[Any], stop: Event) -> None:
+        self._here.stop = stop
         try:
             self._torch.set_num_threads(self._threads)
             with self._torch.inference_mode():
