@@ -1,0 +1,1 @@
+"""DeepMainmast's detection (Terashi et al. 2024): atoms and amino acids by its published U-Nets."""
