@@ -81,7 +81,7 @@ def missing_weights(method: str, *names: str) -> tuple[bool, str, str]:
     missing = [name for name in names if not weights_file(method, name).is_file()]
     if missing:
         folder = weights_file(method, missing[0]).parent
-        return False, f"the published {' and '.join(missing)} are not there", f"put them into {folder}"
+        return False, f"missing: the published {' and '.join(missing)}", f"put what is missing into {folder}"
     return True, f"{', '.join(names)}, PyTorch {torch.__version__}", ""
 
 
