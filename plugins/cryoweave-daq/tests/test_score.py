@@ -172,7 +172,7 @@ def test_points_of_another_step(small):
 
 
 def test_without_a_predictor_it_is_left_out(small):
-    result = validate(small.model, density=small.density, stages=["daq.score"])
+    result = validate(small.model, density=small.density, stages=["daq.score"], offered={})
     assert result.failed == {}
     assert result.left_out["daq.score"].startswith("needs a prediction or a network: give --daq-prediction FILE")
     given = {"daq.score": {"prediction": str(small.prediction)}}

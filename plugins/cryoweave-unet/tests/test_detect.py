@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,15 @@ from cryoweave.errors import InputError, PluginError, StageError
 from cryoweave.host import Context
 from cryoweave.io.maps import read_map
 from cryoweave.io.models import read_model
+from cryoweave.kernels.grid import interpolate
+from cryoweave.pipeline.validation import validate
 from cryoweave.testing import StageContract, ideal_model, simulated_map
 from cryoweave_unet import weights
 from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS
 from cryoweave_unet.detect import apart, points
 from cryoweave_unet.evaluate import figures_of
 from cryoweave_unet.prepare import prepared
-from cryoweave_unet.stages import MapsParams, PointsParams
+from cryoweave_unet.stages import MapsParams, NetworkParams, PointsParams
 
 from .networks import write_network
 
@@ -166,6 +169,40 @@ def test_the_shipped_weights_are_whole_and_see_the_demo_map():
     assert found.amino_top1 > 0.25
 
 
+def test_the_shipped_weights_tell_right_residues_from_wrong_ones():
+    """DAQ of the deposited model is high; with the names moved along the chain it is not."""
+    folder = Path(__file__).resolve().parents[3] / "examples" / "emd2566"
+    density, model = read_map(folder / "2566_3J6B_9.mrc.gz"), read_model(folder / "3J6B_9.pdb")
+    right = validate(model, density=density, stages=["daq.score"])
+    assert right.steps[0]["inputs"]["points"] == "unet.around"
+    trace = model.select(model.atom_name == "CA")
+    name_of = dict(zip(trace.residue_number.tolist(), trace.residue_name.tolist(), strict=True))
+    moved = [name_of.get(number + 2, "ALA") for number in model.residue_number.tolist()]
+    wrong = validate(
+        replace(model, residue_name=np.array(moved)), density=density, stages=["daq.score"], offered=right.offered
+    )
+    assert right.scores.whole["daq_aa"] > 0.5
+    assert wrong.scores.whole["daq_aa"] < 0
+    assert right.scores.whole["daq_ca"] == pytest.approx(wrong.scores.whole["daq_ca"], abs=0.05)
+
+
+def test_around_a_model_the_maps_are_the_same(tmp_path):
+    path, _ = write_network(tmp_path / "net.onnx")
+    maps = run_stage("unet.maps", density=DENSITY, params={"network": path})
+    cloud = run_stage("unet.around", density=DENSITY, model=ideal_model(), params={"network": path})
+    for name in (*AMINO, "helix"):
+        there = interpolate(maps.of(name).values, maps.frame, cloud.xyz)
+        np.testing.assert_allclose(cloud.probabilities[:, cloud.classes.index(name)], there, atol=2e-3)
+    atoms = cloud.probabilities[:, [cloud.classes.index(name) for name in ATOMS[1:]]]
+    np.testing.assert_allclose(atoms.sum(axis=1), 1, atol=1e-5)
+    with pytest.raises(InputError, match="no amino acid in the map"):
+        run_stage("unet.around", density=DENSITY, model=moved_far(ideal_model()), params={"network": path})
+
+
+def moved_far(model):
+    return replace(model, xyz=model.xyz + 1e4)
+
+
 def test_without_the_runtime_it_is_told(monkeypatch, tmp_path):
     path, _ = write_network(tmp_path / "net.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -189,6 +226,16 @@ class TestMaps(StageContract):
 
     def inputs(self):
         return {"density": DENSITY}
+
+
+class TestAround(TestMaps):
+    stage_id = "unet.around"
+
+    def params(self):
+        return NetworkParams(network=self.network)
+
+    def inputs(self):
+        return {"density": DENSITY, "model": ideal_model()}
 
 
 class TestPoints(StageContract):

@@ -33,3 +33,9 @@ def no_score(left_out: Mapping[str, str]) -> StageError:
     if left_out:
         return StageError("no validator gave a score", "each says above what it lacks")
     return StageError("no validator is installed", "see `cryoweave plugins doctor`")
+
+
+def making(stage: str, done: int, total: int) -> None:
+    """Say how far a stage is that makes what a validator needs: at every tenth of it."""
+    if total and (done == 0 or done * 10 // total > (done - 1) * 10 // total):
+        console.say(f"{stage}: {done} of {total}", "dim")

@@ -8,7 +8,7 @@ import typer
 
 from cryoweave.cli import console
 from cryoweave.cli.interrupts import interruptible
-from cryoweave.cli.judged import COARSEST, FINEST, no_score, warn
+from cryoweave.cli.judged import COARSEST, FINEST, making, no_score, warn
 from cryoweave.cli.options import sequences_of
 from cryoweave.errors import InputError, UsageError
 
@@ -171,7 +171,9 @@ def _judge(
     for name, subject in subjects.items():
         own = check_placed(subject.model, values["density"]) if "density" in values else ()
         warn(own, name)
-        result = run(subject.model, **values, half_maps=halves or None, resolution=resolution, **options)
+        result = run(
+            subject.model, **values, half_maps=halves or None, resolution=resolution, progress=making, **options
+        )
         one = Judged(name, subject.model, subject.path, result, list(subject.notes), (*common, *own))
         _complain(one, said)
         yield one

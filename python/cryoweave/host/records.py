@@ -75,6 +75,8 @@ class Stage:
         e.g. because of two sequences where it takes one, and returns nothing.
     version
         Raise it when the same inputs give another result: it is part of the cache key.
+    offers
+        Ids of validators of which this stage makes an optional input of its type when nobody gave what they need.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Stage:
     cites: tuple[str, ...] = ()
     version: int = 1
     check: str = ""
+    offers: tuple[str, ...] = ()
 
     @property
     def is_validator(self) -> bool:

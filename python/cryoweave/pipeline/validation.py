@@ -16,6 +16,7 @@ from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.events import warned
 from cryoweave.pipeline.execute import facts_of, run_stage
 from cryoweave.pipeline.measure import measured
+from cryoweave.pipeline.offers import Offer, Progress, offers_for
 from cryoweave.pipeline.outputs import merge_scores, score_names
 from cryoweave.pipeline.settings import assign, check_params, parse_settings
 from cryoweave.pipeline.wiring import HOW_TO_GIVE
@@ -43,6 +44,8 @@ class Validation:
         An entry each as in a run's record: parameters, what it took, names of its scores and curves.
     scores
         All their scores in one table, residues in the order of the model; None if there are none.
+    offered
+        What other stages made for validators, by the validator's id.
     """
 
     ran: list[str] = field(default_factory=list)
@@ -51,6 +54,7 @@ class Validation:
     notes: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     scores: ScoreTable | None = None
+    offered: Mapping[str, Offer] = field(default_factory=dict)
 
 
 def validate(
@@ -66,6 +70,8 @@ def validate(
     stages: Collection[str] | None = None,
     seed: int = 0,
     threads: int = 0,
+    offered: Mapping[str, Offer] | None = None,
+    progress: Progress | None = None,
 ) -> Validation:
     """Run every validate stage whose inputs are there.
 
@@ -85,17 +91,22 @@ def validate(
         Run only these; all if absent.
     seed, threads
         As for a run.
+    offered
+        What other stages made for validators before, by the validator's id; made now if absent.
+    progress
+        Called while it is made, see :data:`~cryoweave.pipeline.offers.Progress`.
     """
     half_a, half_b = half_maps or (None, None)
     given: dict[str, Any] = {"density": density, "model": model, "sequences": sequences, "reference": reference}
     given |= {"half_a": half_a, "half_b": half_b}
     common = {name: value for name, value in (("resolution", resolution), ("contour", contour)) if value is not None}
     present = {name: value for name, value in given.items() if value is not None}
-    result = Validation()
+    chosen = [stage for stage in validators() if not stages or stage.id in stages]
+    if offered is None:
+        offered = offers_for(chosen, present, params or {}, seed=seed, threads=threads, progress=progress)
+    result = Validation(offered=offered)
     tables: list[tuple[dict[str, Any], ScoreTable]] = []
-    for stage in validators():
-        if stages and stage.id not in stages:
-            continue
+    for stage in chosen:
         known = stage.params.model_fields
         own = {name: value for name, value in common.items() if name in known} | dict((params or {}).get(stage.id, {}))
         inputs, missing = choose_inputs(stage, present)
@@ -105,11 +116,18 @@ def validate(
             ways = ", ".join(dict.fromkeys(WAYS.get(name, name) for name in missing))
             result.left_out[stage.id] = f"needs {' and '.join(missing)}: give {ways}"
             continue
+        offer = offered.get(stage.id)
+        if offer and offer.value is not None:
+            inputs[offer.name] = offer.value
         try:
             with warned(f"cryoweave.stage.{stage.id}") as notes:
                 step, table = _run(stage, own, inputs, seed, threads)
+                if offer and offer.value is not None:
+                    step["inputs"][offer.name] = offer.stage
         except (NotGivenError, NotApplicableError) as error:
             result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: {error.hint}"
+            if offer and offer.problem:
+                result.left_out[stage.id] += f"; {offer.problem}: {offer.problem.hint}"
         except CryoweaveError as error:
             result.failed[stage.id] = error
         else:

@@ -25,13 +25,14 @@ def scored(
 ) -> ScoreTable:
     """DAQ(AA) and DAQ(Cα) of each residue with a Cα, and their means over a window of residue numbers.
 
-    Points of other stages than ``daq.predict`` are not used.
+    Points with other classes than DAQ's are not used, nor any if the parameters name a prediction or a network.
     """
     trace = model.trace_atoms()
     trace = trace.select(trace.atom_name == "CA")
     if not len(trace):
         raise NotApplicableError("the model has no Cα atom of an amino acid", "is it a model of a protein?")
-    if points is None or points.classes != CLASSES:
+    own = params.prediction is not None or params.network is not None
+    if points is None or points.classes != CLASSES or own:
         points = predicted(density, model, params, ctx)
     around = probabilities_at(points, chosen_atoms(model, params.daq_compat).xyz)
     if not around.any():

@@ -12,7 +12,7 @@ from cryoweave.kernels.peaks import local_maxima
 from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS, STRUCTURE
 from cryoweave_unet.infer import softmax, tiles
 from cryoweave_unet.prepare import prepared
-from cryoweave_unet.stages import MapsParams, PointsParams
+from cryoweave_unet.stages import MapsParams, NetworkParams, PointsParams
 from cryoweave_unet.weights import load_detector
 
 CALPHA = "CA"
@@ -39,7 +39,7 @@ def maps(density: DensityMap, params: MapsParams, ctx: Context) -> ProbabilityMa
     return ProbabilityMaps(found, fine.frame, names)
 
 
-def check(params: MapsParams, **_inputs: object) -> None:
+def check(params: NetworkParams, **_inputs: object) -> None:
     """Whether the network can be loaded, before a long run finds that it cannot."""
     load_detector(params.network, Context())
 

@@ -17,7 +17,11 @@ Tile = tuple[tuple[slice, slice, slice], NDArray[np.float32]]
 
 
 def tiles(
-    channels: NDArray[np.float32], run: Run, stride: int, progress: Callable[[int, int], object]
+    channels: NDArray[np.float32],
+    run: Run,
+    stride: int,
+    progress: Callable[[int, int], object],
+    wanted: NDArray[np.bool_] | None = None,
 ) -> Iterator[Tile]:
     """Place in the map and logits ``(c, z, y, x)`` of every tile that holds density.
 
@@ -31,11 +35,13 @@ def tiles(
         Edges that the network takes are multiples of this.
     progress
         Called with tiles done and tiles in all.
+    wanted
+        Tiles with none of these voxels, ``(z, y, x)``, are left out; those without density if absent.
     """
-    density = channels[0]
-    shape = density.shape
+    wanted = channels[0] != 0 if wanted is None else wanted
+    shape = wanted.shape
     starts = [range(0, n, CORE) for n in shape]
-    places = [place for place in product(*starts) if _core(density, place).any()]
+    places = [place for place in product(*starts) if wanted[tuple(slice(at, at + CORE) for at in place)].any()]
     for done, place in enumerate(places):
         progress(done, len(places))
         core = tuple(slice(at, min(at + CORE, n)) for at, n in zip(place, shape, strict=True))
@@ -46,10 +52,6 @@ def tiles(
         inner = (slice(None), *(slice(HALO, HALO + part.stop - part.start) for part in core))
         yield (core[0], core[1], core[2]), logits[0][inner]
     progress(len(places), len(places))
-
-
-def _core(values: NDArray[np.float32], place: tuple[int, ...]) -> NDArray[np.float32]:
-    return values[tuple(slice(at, at + CORE) for at in place)]
 
 
 def _cut(channels: NDArray[np.float32], first: list[int], edge: list[int]) -> NDArray[np.float32]:

@@ -4,17 +4,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from cryoweave.data import DensityMap, PointCloud, ProbabilityMaps
+from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps
 from cryoweave.host import Check, Command, Kind, Params, Recipe, Stage, hookimpl, param
 
 UNET = "10.1007/978-3-319-46723-8_49"
 DIFFUSION = "10.48550/arXiv.2010.02502"
 
 
-class MapsParams(Params):
-    """Parameters of ``unet.maps``."""
+class NetworkParams(Params):
+    """Parameters of ``unet.around``."""
 
     network: Path | None = param(None, "ONNX file of `cryoweave detect export`; the weights that come along if absent")
+
+
+class MapsParams(NetworkParams):
+    """Parameters of ``unet.maps``."""
+
     classes: Literal["all", "atoms"] = param(
         "all", "all: backbone, atoms, nucleic acid, fold and amino acid; atoms: without fold and amino acid"
     )
@@ -60,6 +65,19 @@ STAGES = [
         needs=("unet-weights",),
         cites=(UNET,),
         check="cryoweave_unet.detect:check",
+    ),
+    Stage(
+        id="unet.around",
+        kind=Kind.DETECT,
+        summary="probabilities of amino acid, atom and fold around a model, from which DAQ is computed",
+        load="cryoweave_unet.around:around",
+        takes={"density": DensityMap, "model": Model},
+        gives=PointCloud,
+        params=NetworkParams,
+        needs=("unet-weights",),
+        cites=(UNET,),
+        check="cryoweave_unet.detect:check",
+        offers=("daq.score",),
     ),
     Stage(
         id="unet.chains",

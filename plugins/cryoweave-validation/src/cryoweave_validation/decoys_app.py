@@ -9,7 +9,7 @@ import typer
 
 from cryoweave.cli import console
 from cryoweave.cli.interrupts import interruptible
-from cryoweave.cli.judged import COARSEST, FINEST, no_score, warn
+from cryoweave.cli.judged import COARSEST, FINEST, making, no_score, warn
 from cryoweave.cli.stage_options import ValidatorCommand
 from cryoweave.errors import InputError, StageError
 
@@ -115,7 +115,7 @@ def _score(model: Any, wrong: "list[Decoy]", options: dict[str, Any]) -> "tuple[
     from cryoweave_validation.decoys import on_same_residues
 
     console.say(f"{len(wrong)} decoys; first the model")
-    right = validate(model, **options)
+    right = validate(model, **options, progress=making)
     for stage, reason in right.left_out.items():
         console.say(f"left out: {stage} {reason}", "dim")
     for note in right.notes:
@@ -127,7 +127,7 @@ def _score(model: Any, wrong: "list[Decoy]", options: dict[str, Any]) -> "tuple[
             raise typer.Exit(failed.exit_code)
         raise no_score(right.left_out)
     judged: list[Judged] = []
-    options = {**options, "stages": right.ran}
+    options = {**options, "stages": right.ran, "offered": right.offered}
     for number, decoy in enumerate(wrong, 1):
         start = time.monotonic()
         found = validate(decoy.model, **options)
