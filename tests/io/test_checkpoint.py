@@ -143,24 +143,3 @@ def test_a_network_runs_and_is_stopped(torch):
             assert not thread.is_alive(), "the network goes on after it was stopped"
     with pytest.raises(RuntimeError, match="shapes"):
         net.run(np.ones((4, 5), np.float32))
-
-
-def test_a_unet_3_plus_has_the_published_parts(torch):
-    from cryoweave.kernels.unet3plus import build, forward
-
-    net = build(1, 7)
-    shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    assert shapes["conv1.conv1.0.weight"] == (64, 1, 3, 3, 3)
-    assert shapes["conv3.conv2.1.running_var"] == (256,)
-    assert shapes["hd3_UT_hd1_conv.weight"] == (64, 256, 3, 3, 3)
-    assert shapes["hd2_UT_hd1_conv.weight"] == (64, 192, 3, 3, 3)
-    assert shapes["conv2d_1.bias"] == (192,)
-    assert shapes["outconv3.weight"] == (7, 256, 3, 3, 3)
-    assert sum(value.numel() for value in net.parameters()) == 7_205_589
-    with torch.inference_mode():
-        logits, features = forward(net.eval(), torch.zeros(2, 1, 8, 8, 8))
-        assert logits.shape == (2, 7, 8, 8, 8)
-        assert [tuple(one.shape[1:3]) for one in features] == [(192, 8), (192, 4), (256, 2)]
-        fed = build(1, 5, fed=True).eval()
-        assert fed["conv2"]["conv1"][0].weight.shape[1] == 64 + 192
-        assert forward(fed, torch.zeros(2, 1, 8, 8, 8), features)[0].shape == (2, 5, 8, 8, 8)

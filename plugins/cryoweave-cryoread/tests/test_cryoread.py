@@ -20,7 +20,7 @@ from cryoweave_cryoread.detect import is_dense, is_likely
 from cryoweave_cryoread.network import build_first, build_second, first
 from cryoweave_cryoread.stages import MapsParams
 
-DENSITY = simulated_map(ideal_model("H" * 8), resolution=4.0, voxel=1.5)
+DENSITY = simulated_map(ideal_model("HHH"), resolution=4.0, voxel=1.5)
 SMALL = 16
 """Voxels of a box here: 64 would take a minute each."""
 

@@ -10,10 +10,10 @@ torch = pytest.importorskip("torch", reason="needs PyTorch")
 from cryoweave import run_stage
 from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import InputError, PluginError, StageError
-from cryoweave.host import registry
+from cryoweave.host import Context, registry
 from cryoweave.kernels.network_input import from_0_to_1
 from cryoweave.testing import StageContract, ideal_model, simulated_map
-from cryoweave_deepmainmast import weights
+from cryoweave_deepmainmast import detect, weights
 from cryoweave_deepmainmast.classes import AMINO, AMINO_FILE, ATOM_FILE, ATOMS, METHOD
 from cryoweave_deepmainmast.detect import CLASSES, filled, worth
 from cryoweave_deepmainmast.network import amino, atoms, build_amino, build_atoms
@@ -53,7 +53,7 @@ def test_one_box_gives_what_the_networks_give(files):
     seen = from_0_to_1(DensityMap(values[block], Frame((15, 11, 12))), 0.98)[0].values
     box = np.zeros((1, 1, 32, 32, 32), np.float32)
     box[0, 0, :15, :11, :12] = seen
-    nets = weights.load(MapsParams(**files), _context())
+    nets = weights.load(MapsParams(**files), Context())
     for network, names, first in ((nets[0], ATOMS[1:], 1), (nets[1], AMINO, 0)):
         expected = network.run(box)[0, first:, :15, :11, :12]
         for name, one in zip(names, expected, strict=True):
@@ -61,12 +61,6 @@ def test_one_box_gives_what_the_networks_give(files):
     chain = sum(maps.of(name).values for name in ("N", "CA", "C", "O"))
     np.testing.assert_allclose(maps.of("backbone").values, np.minimum(chain, 1), atol=2e-3)
     assert not maps.values[:, 17:].any()
-
-
-def _context():
-    from cryoweave.host import Context
-
-    return Context()
 
 
 def test_atoms_exclude_each_other_and_amino_acids_do_not():
@@ -157,8 +151,9 @@ class TestMaps(StageContract):
     stage_id = "deepmainmast.maps"
 
     @pytest.fixture(autouse=True)
-    def _files(self, files):
+    def _files(self, files, monkeypatch):
         self.files = files
+        monkeypatch.setattr(detect, "BOX", 16)  # an eighth of the time
 
     def params(self):
         return MapsParams(**self.files)

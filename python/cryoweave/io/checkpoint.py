@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread, local
@@ -122,7 +123,7 @@ def read_checkpoint(path: Path, *, under: str = "state_dict", plain: tuple[type,
     torch = require_torch()
     hint = "give the published file, whole"
     try:
-        with torch.serialization.safe_globals(list(plain)):
+        with torch.serialization.safe_globals(list(plain)) if plain else nullcontext():  # torch 2.4 has it not yet
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch tells a damaged file by many kinds of errors
         first = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
