@@ -45,7 +45,7 @@ lint: setup
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
 bench: setup
-	for one in peaks mean_shift spanning_tree trace refine; do $(BIN)/python benchmarks/$$one.py || exit 1; done
+	for one in peaks mean_shift spanning_tree trace refine thread; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
 clean:
 	rm -rf .venv target demo-run

@@ -371,4 +371,4 @@ def test_what_progress_raises_stops_the_work():
     rng = np.random.default_rng(0)
     match, xyz = rng.normal(size=(3000, 800)).astype(np.float32), walk(rng, 3000)
     with pytest.raises(Stop):
-        thread_gapped(match, xyz, progress=progress)
+        thread_gapped(match, xyz, np.ones(3000, bool), distance_weight=50.0, progress=progress)

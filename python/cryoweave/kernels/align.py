@@ -239,7 +239,8 @@ def thread_gapped(
 
     Notes
     -----
-    Time grows with n_residues * n_nodes², whatever the gaps' lengths, memory with n_residues * n_nodes.
+    Blocks of nodes that cannot win are not looked at: along traced paths time grows with n_residues * n_nodes, at worst
+    with n_residues * n_nodes²; memory with n_residues * n_nodes. One path takes one thread; thread many side by side.
     """
     points = _points(xyz)
     broken = np.zeros(len(points), bool) if breaks is None else np.asarray(breaks, dtype=bool)
