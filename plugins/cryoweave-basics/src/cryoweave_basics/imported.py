@@ -88,7 +88,8 @@ def chosen(params: ProbabilitiesParams) -> tuple[Mapping[str, Path], list[Path]]
     """
     if params.folder is None and not params.files:
         raise NotGivenError(
-            "needs probability maps", "give --set map.probabilities.folder=FOLDER, or files={CA='a.mrc', N='b.mrc'}"
+            "needs probability maps",
+            "give --set map.probabilities.folder=FOLDER or --set \"map.probabilities.files={CA='a.mrc', N='b.mrc'}\"",
         )
     if params.folder is not None and params.files:
         raise UsageError("both a folder and files are given", "give one of them")
