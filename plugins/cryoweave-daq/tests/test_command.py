@@ -71,7 +71,8 @@ def test_a_prediction_as_an_option_is_the_one_of_set(judge, small):
     assert "all ATOM records" in compat
 
 
-def test_what_is_missing_names_the_option(judge):
+def test_what_is_missing_names_the_option(judge, monkeypatch):
+    monkeypatch.setattr("cryoweave.pipeline.validation.offers_for", lambda *_, **__: {})  # as without cryoweave-unet
     code, shown, said = judge("--daq-compat")
     assert (code, shown) == (1, "")
     assert "left out: daq.score needs a prediction or a network: give --daq-prediction FILE" in said

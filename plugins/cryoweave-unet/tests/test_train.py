@@ -17,12 +17,16 @@ from cryoweave_unet.samples import Source
 from cryoweave_unet.tasks import CHAINS, DETECT, DIFFUSION, as_tensors
 from cryoweave_unet.train import LOG, STATE, Settings, Training, mean_of
 
-TOY = Settings(size=32, batch=2, warm=5, rate=3e-3)
+TOY = Settings(batch=2, warm=5, rate=3e-3)
+
+
+def source_of(small, task=DETECT):
+    return Source((small.entry,), (), 32, task.resolutions, 0.0, 0, task.simulate)
 
 
 def trained(folder, small, steps, **options):
     """A training stopped after so many steps, as by Ctrl-C."""
-    training = Training(folder, [small.entry], [], TOY, **options)
+    training = Training(folder, source_of(small), TOY, **options)
 
     def stop(step, _losses):
         if step >= steps:
@@ -85,7 +89,7 @@ def test_training_goes_on_from_a_file(tmp_path, small):
     with torch.no_grad():
         a, b = net(box), other(box)
     assert float((a - b).abs().max()) < 2e-2 * float(a.abs().max())
-    Training(tmp_path / "new", [small.entry], [], TOY, start=start)
+    Training(tmp_path / "new", source_of(small), TOY, start=start)
 
 
 def test_the_sparse_heads_are_the_dense_ones(small):
@@ -118,7 +122,7 @@ def test_damaged_states_are_told(tmp_path, small):
     with pytest.raises(InputError, match="is no state"):
         mean_of(tmp_path)
     with pytest.raises(InputError, match="is no state"):
-        Training(tmp_path, [small.entry], [], TOY)
+        Training(tmp_path, source_of(small), TOY)
     (tmp_path / "net.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match="cannot be trained on from"):
         weights_of(tmp_path / "net.onnx", DETECT)

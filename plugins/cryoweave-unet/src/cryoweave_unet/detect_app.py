@@ -12,7 +12,9 @@ from cryoweave.cli import console
 from cryoweave.errors import InputError, PluginError, UsageError
 
 if TYPE_CHECKING:
-    from cryoweave_unet.samples import Recorded
+    from cryoweave_unet.samples import Recorded, Source
+    from cryoweave_unet.tasks import Task
+    from cryoweave_unet.workers import Samples
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -58,7 +60,9 @@ def dataset(
 
 @app.command()
 def train(
-    training_set: Annotated[Path, typer.Argument(metavar="TRAINING_SET", help="What `detect dataset` made.")],
+    training_set: Annotated[
+        Path, typer.Argument(metavar="TRAINING_SET", help="What `detect dataset` made; for refine, `detect graphs`.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="State and log; what is there goes on.")
     ],
@@ -79,7 +83,8 @@ def train(
         typer.Option(
             "--task",
             metavar="NAME",
-            help="detect: atoms and amino acids; chains: main chain at 5 to 10 Å; diffusion: the same, by diffusion.",
+            help="detect: atoms and amino acids; chains: main chain at 5 to 10 Å; diffusion: the same, by diffusion; "
+            "refine: Cα candidates by their neighbours.",
         ),
     ] = "detect",
     resolutions: Annotated[
@@ -90,36 +95,34 @@ def train(
         int | None,
         typer.Option("--size", min=32, max=128, help="Voxels along a box, a multiple of 8; as default the task's."),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Boxes a step.")] = 4,
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, max=256, help="Samples a step; as default the task's.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights and samples.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
 ) -> None:
     """Train a network; stop it at any moment and go on with the same command."""
     _require_torch()
     from cryoweave.pipeline.execute import choose_threads
-    from cryoweave_unet.corpus import Corpus
     from cryoweave_unet.export import weights_of
+    from cryoweave_unet.graph_set import GraphSource
     from cryoweave_unet.tasks import TASKS
     from cryoweave_unet.train import Settings, Training
 
     if task not in TASKS:
         raise UsageError(f"there is no task {task!r}", f"choose of {', '.join(TASKS)}")
     chosen = TASKS[task]
-    maps = [_recorded(text) for text in recorded or []]
-    settings = Settings(
-        seed=seed,
-        size=size or chosen.size,
-        batch=batch,
-        rate=rate,
-        resolutions=resolutions or chosen.resolutions,
-        share_recorded=share if maps else 0.0,
-    )
-    corpus = Corpus.load(training_set)
+    if recorded and not chosen.recorded:
+        raise UsageError(f"{task} learns from simulated maps only", "leave --recorded out")
+    if chosen.simulate is None:
+        source: Samples = GraphSource(training_set, seed)
+    else:
+        bounds = resolutions or chosen.resolutions
+        source = _source(training_set, chosen, recorded or [], share, bounds, size or chosen.size, seed)
     training = Training(
         output,
-        corpus.part("train"),
-        maps,
-        settings,
+        source,
+        Settings(seed=seed, batch=batch or chosen.batch, rate=rate),
         threads=choose_threads(threads),
         begin_worker=partial(choose_threads, 1),
         start=weights_of(start, chosen) if start else None,
@@ -131,6 +134,34 @@ def train(
 
     training.run(minutes, report)
     console.say(f"{training.step} steps, {training.seconds / 60:.0f} minutes in all: {output}")
+
+
+@app.command()
+def graphs(
+    training_set: Annotated[Path, typer.Argument(metavar="TRAINING_SET", help="What `detect dataset` made.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The graphs; what is there stays.")],
+    count: Annotated[int, typer.Option("--count", min=1, help="How many, in all.")] = 1000,
+    network: Annotated[
+        Path | None, typer.Option("--network", metavar="FILE", help="The detector, .onnx; ours if absent.")
+    ] = None,
+    resolutions: Annotated[
+        tuple[float, float], typer.Option("--resolutions", metavar="LOW HIGH", help="Of simulated maps, in Å.")
+    ] = (2.2, 4.8),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the samples.")] = 0,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
+) -> None:
+    """What a detector finds in simulated maps, for the refiner to learn from; may be stopped and typed again."""
+    from cryoweave.host import Context
+    from cryoweave.pipeline.execute import choose_threads
+    from cryoweave_unet.corpus import Corpus
+    from cryoweave_unet.graph_set import SIZE, make_graphs
+    from cryoweave_unet.samples import Source
+    from cryoweave_unet.weights import load_detector
+
+    entries = Corpus.load(training_set).part("train")
+    source = Source(tuple(entries), (), SIZE, resolutions, 0.0, seed)
+    detector = load_detector(network, Context(threads=choose_threads(threads)))
+    make_graphs(output, source, detector, count, lambda done, all_: console.say(f"{done} of {all_} graphs", "dim"))
 
 
 @app.command()
@@ -194,6 +225,26 @@ def _recorded(text: str) -> "Recorded":
     if not comma:
         raise InputError(f"--recorded {text} does not name a map and a model", "write MAP,MODEL")
     return Recorded.of(read_map(density), entry_of(stem(Path(model)), read_model(model)))
+
+
+def _source(
+    training_set: Path,
+    task: "Task",
+    recorded: list[str],
+    share: float,
+    resolutions: tuple[float, float],
+    size: int,
+    seed: int,
+) -> "Source":
+    from cryoweave_unet.corpus import Corpus
+    from cryoweave_unet.samples import Source
+    from cryoweave_unet.tasks import check_size
+
+    check_size(size)
+    assert task.simulate is not None
+    maps = tuple(_recorded(text) for text in recorded)
+    entries = tuple(Corpus.load(training_set).part("train"))
+    return Source(entries, maps, size, resolutions, share if maps else 0.0, seed, task.simulate)
 
 
 def _require_torch() -> None:

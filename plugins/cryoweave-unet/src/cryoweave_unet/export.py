@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cryoweave.errors import InputError
 from cryoweave_unet.network import BLOCKS, STRIDE
-from cryoweave_unet.tasks import Task
+from cryoweave_unet.tasks import REFINE, Task
 
 OPSET, IR = 17, 9
 """Old enough for every ONNX Runtime that is supported."""
@@ -28,7 +28,7 @@ _PARTS = ("weight", "bias", "running_mean", "running_var")
 State = Mapping[str, torch.Tensor]
 
 
-class _Graph:
+class Nodes:
     """Nodes and weights, one after the other."""
 
     def __init__(self, state: State) -> None:
@@ -88,8 +88,8 @@ def folding(state: Mapping[str, NDArray[np.float64]], norm: str) -> tuple[NDArra
     return scale, bias - mean * scale
 
 
-def onnx_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
-    """The network of these weights; input ``density`` ``(n, inputs, d, d, d)``, output ``logits`` ``(n, c, d, d, d)``.
+def unet_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
+    """The U-Net of these weights; input ``density`` ``(n, inputs, d, d, d)``, output ``logits`` ``(n, c, d, d, d)``.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def onnx_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
     about
         Written into the file's properties: ``task``, and where the weights come from.
     """
-    graph = _Graph(state)
+    graph = Nodes(state)
     graph.weights.append(numpy_helper.from_array(np.array([1, 1, 2, 2, 2], np.float32), "scales"))
     x = "density"
     for number in (0, 2):
@@ -124,19 +124,37 @@ def onnx_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "z", "y", "x"])
         for name, channels in (("density", inputs), ("logits", None))
     ]
-    made = helper.make_graph(graph.nodes, "unet", ends[:1], ends[1:], graph.weights)
+    return finished(graph, ends[:1], ends[1:], {**about, "stride": str(STRIDE), NORMS: _packed_norms(graph.state)})
+
+
+def finished(graph: Nodes, inputs: list[Any], outputs: list[Any], about: Mapping[str, str]) -> onnx.ModelProto:
+    """The graph as a checked model."""
+    made = helper.make_graph(graph.nodes, "network", inputs, outputs, graph.weights)
     model = helper.make_model(
         made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="cryoweave"
     )
-    helper.set_model_props(model, {**about, "stride": str(STRIDE), NORMS: _packed_norms(graph.state)})
+    helper.set_model_props(model, dict(about))
     onnx.checker.check_model(model)
     return model
 
 
 def export(state: State, path: Path, about: Mapping[str, str]) -> None:
-    """Write the network to a file, whole or not at all."""
+    """Write the network of a task to a file, whole or not at all.
+
+    Parameters
+    ----------
+    state
+        The weights.
+    path
+        The file.
+    about
+        Written into the file's properties: ``task``, and where the weights come from.
+    """
+    from cryoweave_unet.export_refiner import refiner_model
+
+    model = refiner_model(state, about) if about["task"] == REFINE.name else unet_model(state, about)
     part = path.with_name(path.name + ".part")
-    part.write_bytes(onnx_model(state, about).SerializeToString())
+    part.write_bytes(model.SerializeToString())
     part.replace(path)
 
 

@@ -226,8 +226,12 @@ class Source:
         if self.recorded and rng.random() < self.share_recorded:
             one = self.recorded[_drawn([len(r.entry) for r in self.recorded], rng)]
             return recorded_sample(one, rng, self.size)
-        entry = self.entries[_drawn([len(entry) for entry in self.entries], rng)]
+        entry = self.entries[self.drawn(rng)]
         return self.simulate(entry, rng, self.size, self.resolutions)
+
+    def drawn(self, rng: np.random.Generator) -> int:
+        """Index of an entry, by chance."""
+        return _drawn([len(entry) for entry in self.entries], rng)
 
 
 def _drawn(sizes: list[int], rng: np.random.Generator) -> int:

@@ -8,6 +8,7 @@ from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps
 from cryoweave.host import Check, Command, Kind, Params, Recipe, Stage, hookimpl, param
 
 UNET = "10.1007/978-3-319-46723-8_49"
+MODELANGELO = "10.1038/s41586-024-07215-4"
 DIFFUSION = "10.48550/arXiv.2010.02502"
 
 
@@ -51,6 +52,16 @@ class PointsParams(Params):
     gather: float = param(
         1.2, "amino acid and fold are averaged over the voxels within this, weighted by Cα", unit="Å", ge=0, le=5
     )
+
+
+class RefineParams(Params):
+    """Parameters of ``unet.refine``."""
+
+    network: Path | None = param(
+        None, "ONNX file of `cryoweave detect export`, task refine; the weights that come along if absent"
+    )
+    threshold: float = param(0.3, "least probability that a candidate is a Cα", ge=0, le=1)
+    apart: float = param(2.2, "of two candidates closer than this the likelier one stays", unit="Å", ge=0, le=10)
 
 
 STAGES = [
@@ -111,6 +122,18 @@ STAGES = [
         takes={"maps": ProbabilityMaps},
         gives=PointCloud,
         params=PointsParams,
+    ),
+    Stage(
+        id="unet.refine",
+        kind=Kind.DETECT,
+        summary="Cα candidates looked at with their neighbours: which are real, where they belong, what they are",
+        load="cryoweave_unet.refine:refined",
+        takes={"maps": ProbabilityMaps, "points": PointCloud},
+        gives=PointCloud,
+        params=RefineParams,
+        needs=("unet-weights",),
+        cites=(MODELANGELO,),
+        check="cryoweave_unet.refine:check",
     ),
 ]
 RECIPES = ("unet-mainmast",)

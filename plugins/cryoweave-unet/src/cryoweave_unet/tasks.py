@@ -8,16 +8,30 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from cryoweave.errors import InputError
 from cryoweave_unet.classes import CHAIN, HEADS, STRUCTURE
 from cryoweave_unet.coarse import coarse_sample, trace_map
 from cryoweave_unet.diffusion import INPUTS, noised
-from cryoweave_unet.network import UNet
+from cryoweave_unet.network import STRIDE, UNet
+from cryoweave_unet.refiner import Refiner, joined
+from cryoweave_unet.refiner import losses_of as refiner_losses
 from cryoweave_unet.samples import Simulate, simulated_sample
 
+LEAST_SIZE = 4 * STRIDE
+"""Below, torch's bfloat16 convolutions at the coarsest level give gradients that are not numbers (seen in 2.15)."""
 NONE = 0.3
 """Weight of voxels in which there is nothing, of which there are many."""
 Batch = Mapping[str, torch.Tensor]
 Losses = dict[str, torch.Tensor]
+
+
+def as_tensors(samples: Sequence[Any]) -> dict[str, torch.Tensor]:
+    """Density ``(n, 1, d, d, d)`` and labels ``(n, d, d, d)``."""
+    found = {}
+    for one in fields(samples[0]):
+        stacked = torch.from_numpy(np.stack([getattr(sample, one.name) for sample in samples]))
+        found[one.name] = stacked[:, None] if one.name == "density" else stacked.long()
+    return found
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,7 @@ class Task:
     name
         In states and files.
     simulate
-        Makes a sample.
+        Makes a sample of a structure; None if the samples are graphs.
     build
         Makes the network, with random weights.
     losses
@@ -40,27 +54,32 @@ class Task:
         Of simulated maps in Å, unless the user says otherwise.
     size
         Voxels along a box's edge, unless the user says otherwise.
+    batch
+        Samples a step, unless the user says otherwise.
     recorded
         Whether it also learns from experimental maps.
+    collate
+        Makes a batch of samples.
     """
 
     name: str
-    simulate: Simulate
-    build: Callable[[], UNet]
+    simulate: Simulate | None
+    build: Callable[[], Any]
     losses: Callable[[Any, Batch], Losses]
     weights: Mapping[str, float]
     resolutions: tuple[float, float]
     size: int
+    batch: int = 4
     recorded: bool = False
+    collate: Callable[[Sequence[Any]], dict[str, torch.Tensor]] = as_tensors
 
 
-def as_tensors(samples: Sequence[Any]) -> dict[str, torch.Tensor]:
-    """Density ``(n, 1, d, d, d)`` and labels ``(n, d, d, d)``."""
-    found = {}
-    for one in fields(samples[0]):
-        stacked = torch.from_numpy(np.stack([getattr(sample, one.name) for sample in samples]))
-        found[one.name] = stacked[:, None] if one.name == "density" else stacked.long()
-    return found
+def check_size(size: int) -> None:
+    """Refuse a box that cannot be trained on."""
+    if size % STRIDE or size < LEAST_SIZE:
+        raise InputError(
+            f"boxes of {size} voxels cannot be trained on", f"take a multiple of {STRIDE} from {LEAST_SIZE}"
+        )
 
 
 def detection_losses(net: UNet, batch: Batch) -> Losses:
@@ -139,4 +158,15 @@ DIFFUSION = Task(
     (4.5, 10.5),
     32,
 )
-TASKS = {task.name: task for task in (DETECT, CHAINS, DIFFUSION)}
+REFINE = Task(
+    "refine",
+    None,
+    Refiner,
+    refiner_losses,
+    {"there": 1.0, "amino": 1.0, "place": 1.0},
+    DETECT.resolutions,
+    0,
+    batch=8,
+    collate=joined,
+)
+TASKS = {task.name: task for task in (DETECT, CHAINS, DIFFUSION, REFINE)}

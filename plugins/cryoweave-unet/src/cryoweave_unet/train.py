@@ -3,7 +3,7 @@
 import copy
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,9 @@ from typing import Any
 import torch
 
 from cryoweave.errors import InputError, StageError
-from cryoweave_unet.corpus import Entry
-from cryoweave_unet.network import STRIDE
-from cryoweave_unet.samples import Recorded, Source
-from cryoweave_unet.tasks import DETECT, Task, as_tensors
-from cryoweave_unet.workers import Workers
+from cryoweave_unet.tasks import DETECT, Task
+from cryoweave_unet.workers import Samples, Workers
 
-LEAST_SIZE = 4 * STRIDE
-"""Below, torch's bfloat16 convolutions at the coarsest level give gradients that are not numbers (seen in 2.15)."""
 STATE, LOG = "state.pt", "log.jsonl"
 
 
@@ -30,35 +25,22 @@ class Settings:
     ----------
     seed
         Of weights and samples.
-    size, batch
-        Voxels along a box's edge, boxes a step.
+    batch
+        Samples a step.
     rate
         Learning rate of AdamW after the first ``warm`` steps; constant, because the mean of the weights is used.
     warm, decay
         Steps until the full rate; weight decay.
     average
         Of the weights: each step the mean moves by ``1 - average`` towards them (less at first).
-    resolutions
-        Lowest and highest simulated resolution in Å.
-    share_recorded
-        Share of samples from experimental maps.
     """
 
     seed: int = 0
-    size: int = 48
     batch: int = 4
     rate: float = 1e-3
     warm: int = 200
     decay: float = 0.02
     average: float = 0.9985
-    resolutions: tuple[float, float] = (2.2, 4.8)
-    share_recorded: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.size % STRIDE or self.size < LEAST_SIZE:
-            raise InputError(
-                f"boxes of {self.size} voxels cannot be trained on", f"take a multiple of {STRIDE} from {LEAST_SIZE}"
-            )
 
 
 class Training:
@@ -68,8 +50,8 @@ class Training:
     ----------
     folder
         Where the state is kept; what lies there goes on.
-    entries, recorded
-        What samples are made of.
+    source
+        Of the samples.
     settings
         See there.
     threads
@@ -86,14 +68,13 @@ class Training:
     Raises
     ------
     InputError
-        If the folder holds the training of another task or is damaged, or the task learns from no experimental map.
+        If the folder holds the training of another task or is damaged.
     """
 
     def __init__(
         self,
         folder: Path,
-        entries: Sequence[Entry],
-        recorded: Sequence[Recorded],
+        source: Samples,
         settings: Settings,
         threads: int = 1,
         workers: int = 1,
@@ -101,18 +82,7 @@ class Training:
         start: dict[str, torch.Tensor] | None = None,
         task: Task = DETECT,
     ) -> None:
-        if recorded and not task.recorded:
-            raise InputError(f"{task.name} learns from simulated maps only", "leave --recorded out")
-        self.folder, self.settings, self.task = folder, settings, task
-        self.source = Source(
-            tuple(entries),
-            tuple(recorded),
-            settings.size,
-            settings.resolutions,
-            settings.share_recorded,
-            settings.seed,
-            task.simulate,
-        )
+        self.folder, self.source, self.settings, self.task = folder, source, settings, task
         self.workers, self.begin_worker = workers, begin_worker
         torch.set_num_threads(threads)
         torch.manual_seed(settings.seed)
@@ -137,7 +107,7 @@ class Training:
         with Workers(self.source, first, self.workers, self.begin_worker) as workers:
             try:
                 while time.monotonic() - begin < 60 * minutes:
-                    found = self._advance(as_tensors([next(workers) for _ in range(self.settings.batch)]))
+                    found = self._advance(self.task.collate([next(workers) for _ in range(self.settings.batch)]))
                     sums.append(found)
                     if self.step % every == 0:
                         means = {name: sum(one[name] for one in sums) / len(sums) for name in found}
@@ -216,7 +186,7 @@ class Training:
             raise InputError(f"{path} is no state of this training: {error}", "give another folder") from error
 
     def _log(self, losses: dict[str, float]) -> None:
-        entry = {"step": self.step, "boxes": self.step * self.settings.batch, **losses}
+        entry = {"step": self.step, "samples": self.step * self.settings.batch, **losses}
         with (self.folder / LOG).open("a") as file:
             file.write(json.dumps({name: round(value, 4) for name, value in entry.items()}) + "\n")
 

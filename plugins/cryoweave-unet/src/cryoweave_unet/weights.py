@@ -13,12 +13,26 @@ from numpy.typing import NDArray
 from cryoweave.errors import InputError, PluginError
 from cryoweave.host import CheckResult, Context
 from cryoweave.io.onnx import Network
-from cryoweave_unet.classes import CHAIN, OUTPUTS, STRUCTURE
+from cryoweave_unet.classes import CHAIN, STRUCTURE
+from cryoweave_unet.classes import OUTPUTS as DETECTED
+from cryoweave_unet.graphs import DIRECTIONS, EDGE, NEIGHBOURS, NODE
 
 INPUT = "density"
 TABLE = "weights.json"
-CHANNELS = {"detect": (1, OUTPUTS), "chains": (1, len(CHAIN) + len(STRUCTURE)), "diffusion": (3, 1)}
-"""What a network of each task takes and gives."""
+INPUTS: dict[str, dict[str, tuple[int | None, ...]]] = {
+    "detect": {INPUT: (None, 1, None, None, None)},
+    "chains": {INPUT: (None, 1, None, None, None)},
+    "diffusion": {INPUT: (None, 3, None, None, None)},
+    "refine": {
+        "node": (None, NODE),
+        "edge": (None, NEIGHBOURS, EDGE),
+        "neighbour": (None, NEIGHBOURS),
+        "step": (None, NEIGHBOURS + len(DIRECTIONS), 3),
+    },
+}
+"""What a network of each task takes."""
+OUTPUTS = {"detect": DETECTED, "chains": len(CHAIN) + len(STRUCTURE), "diffusion": 1}
+"""Channels that the U-Nets give."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +67,21 @@ class Detector:
 
 
 def load_detector(path: Path | None, ctx: Context, task: str = "detect") -> Detector:
-    """The network in a file, or the one for the task that comes with the plugin.
+    """The U-Net of a task, as :func:`load_network` loads it."""
+    network, name = load_network(path, ctx, task)
+    stride = network.about.get("stride", "")
+    if not stride.isdecimal() or not 1 <= int(stride) <= 64:
+        raise InputError(f"{name} does not say its stride", "give a file that `cryoweave detect export` made")
+    return Detector(network, int(stride), name, OUTPUTS[task])
+
+
+def load_network(path: Path | None, ctx: Context, task: str) -> tuple[Network, str]:
+    """The network in a file, or the one for the task that comes with the plugin, and its name.
 
     Raises
     ------
     InputError
-        If the file is no such network.
+        If the file is no network of the task.
     PluginError
         If the plugin's own file is missing or not the one that was shipped, or ONNX Runtime is not installed.
     """
@@ -66,7 +89,7 @@ def load_detector(path: Path | None, ctx: Context, task: str = "detect") -> Dete
         path = path.expanduser()
         if not path.is_file():
             raise InputError(f"there is no file {path}", "check the path's spelling")
-        return _checked(Network(path, threads=ctx.threads, device=ctx.device), path.name, task)
+        return _checked(Network(path, threads=ctx.threads, device=ctx.device), path.name, task), path.name
     table = shipped()
     if task not in table:
         raise PluginError(
@@ -77,7 +100,7 @@ def load_detector(path: Path | None, ctx: Context, task: str = "detect") -> Dete
         problem = _problem(own, digest)
         if problem:
             raise PluginError(problem, "install cryoweave-unet again")
-        return _checked(Network(own, threads=ctx.threads, device=ctx.device), name, task)
+        return _checked(Network(own, threads=ctx.threads, device=ctx.device), name, task), name
 
 
 def shipped() -> dict[str, tuple[str, str]]:
@@ -115,15 +138,17 @@ def _problem(path: Path, digest: str) -> str:
     return ""
 
 
-def _checked(network: Network, name: str, task: str) -> Detector:
-    inputs, outputs = CHANNELS[task]
-    shape = network.inputs.get(INPUT)
+def _checked(network: Network, name: str, task: str) -> Network:
     own = f"give a file that `cryoweave detect export` made of a training of {task}"
-    if set(network.inputs) != {INPUT} or shape is None or len(shape) != 5 or shape[1] != inputs:
-        raise InputError(f"{name} takes {dict(network.inputs)}, wanted {INPUT} (n, {inputs}, z, y, x)", own)
+    wanted = INPUTS[task]
+    found = network.inputs
+    fit = set(found) == set(wanted) and all(
+        len(found[one]) == len(shape) and all(b is None or a == b for a, b in zip(found[one], shape, strict=True))
+        for one, shape in wanted.items()
+    )
+    if not fit:
+        texts = (f"{one} ({', '.join(str(n or 'any') for n in shape)})" for one, shape in wanted.items())
+        raise InputError(f"{name} takes {dict(found)}, wanted {', '.join(texts)}", own)
     if (other := network.about.get("task", task)) != task:
         raise InputError(f"{name} is a network of {other}", own)
-    stride = network.about.get("stride", "")
-    if not stride.isdecimal() or not 1 <= int(stride) <= 64:
-        raise InputError(f"{name} does not say its stride", own)
-    return Detector(network, int(stride), name, outputs)
+    return network

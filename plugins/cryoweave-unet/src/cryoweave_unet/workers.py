@@ -3,15 +3,21 @@
 import multiprocessing
 from collections.abc import Callable
 from queue import Empty, Full
-from typing import Any
+from typing import Any, Protocol
 
 from cryoweave.errors import StageError
-from cryoweave_unet.samples import Sample, Source
 
 AHEAD = 12
 """Samples of each process that wait for the network."""
 PATIENCE = 5.0
 """Seconds between looks at whether a process still lives."""
+
+
+class Samples(Protocol):
+    """Where samples come from; to be pickled."""
+
+    def sample(self, i: int) -> Any:
+        """The ``i``-th sample, always the same."""
 
 
 class Workers:
@@ -34,7 +40,7 @@ class Workers:
         From ``next``, if a sample could not be made.
     """
 
-    def __init__(self, source: Source, first: int, count: int, begin: Callable[[], object] | None = None) -> None:
+    def __init__(self, source: Samples, first: int, count: int, begin: Callable[[], object] | None = None) -> None:
         # Not forked: threads of the kernels do not survive that.
         context = multiprocessing.get_context("spawn")
         self._queues: list[Any] = [context.Queue(AHEAD) for _ in range(max(1, count))]
@@ -61,7 +67,7 @@ class Workers:
     def __iter__(self) -> "Workers":
         return self
 
-    def __next__(self) -> Sample:
+    def __next__(self) -> Any:
         at = self._next % len(self._queues)
         self._next += 1
         while True:
@@ -73,11 +79,10 @@ class Workers:
                     raise StageError("a process that makes samples ended", "is there memory enough?") from None
         if isinstance(found, str):
             raise StageError(f"a sample could not be made: {found}")
-        sample: Sample = found
-        return sample
+        return found
 
 
-def _produce(source: Source, first: int, step: int, queue: Any, stop: Any, begin: Callable[[], object] | None) -> None:
+def _produce(source: Samples, first: int, step: int, queue: Any, stop: Any, begin: Callable[[], object] | None) -> None:
     i = first
     try:
         if begin is not None:
