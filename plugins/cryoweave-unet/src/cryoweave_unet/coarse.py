@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import Frame
 from cryoweave.kernels import grid
-from cryoweave_unet.classes import ATOMS, NUCLEIC, STRUCTURE
+from cryoweave_unet.classes import ATOMS, BACKBONE, CHAIN, NUCLEIC
 from cryoweave_unet.corpus import Entry
 from cryoweave_unet.samples import simulated_box
 
@@ -51,15 +51,17 @@ def coarse_sample(entry: Entry, rng: np.random.Generator, size: int, resolutions
 
 def main_chain(entry: Entry, kept: NDArray[np.bool_], frame: Frame) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Class of main chain and secondary structure in each voxel."""
+    some, kind, fold = coarse_sites(entry, kept)
+    near = grid.nearest_around(frame, entry.xyz[some].astype(np.float64), NEAR)
+    return np.append(kind, np.int8(0))[near], np.append(fold, np.int8(-1))[near]
+
+
+def coarse_sites(entry: Entry, kept: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int8], NDArray[np.int8]]:
+    """Indices of the main chain's atoms, their class (index into ``CHAIN``) and secondary structure (-1 for none)."""
     protein, nucleic = np.isin(entry.atom, _PROTEIN), np.isin(entry.nucleic, _NUCLEIC)
     some = np.flatnonzero(kept & (protein | nucleic))
-    near = grid.nearest_around(frame, entry.xyz[some].astype(np.float64), NEAR)
-    kind = np.where(protein, 1, 2)[some]  # as CHAIN has them
-    fold = np.where(protein & (entry.structure >= 0) & (entry.structure < len(STRUCTURE)), entry.structure, -1)[some]
-    return (
-        np.append(kind, 0).astype(np.int8)[near],
-        np.append(fold, -1).astype(np.int8)[near],
-    )
+    kind = np.where(protein, CHAIN.index(BACKBONE), CHAIN.index("nucleic"))[some]
+    return some, kind.astype(np.int8), np.where(protein, entry.structure, -1)[some].astype(np.int8)
 
 
 def trace_map(chain: NDArray[np.int8]) -> NDArray[np.float32]:

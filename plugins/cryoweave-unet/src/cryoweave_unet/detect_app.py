@@ -12,6 +12,10 @@ from cryoweave.cli import console
 from cryoweave.errors import InputError, PluginError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cryoweave.data import ProbabilityMaps
     from cryoweave_unet.samples import Recorded, Source
     from cryoweave_unet.tasks import Task
     from cryoweave_unet.workers import Samples
@@ -203,6 +207,58 @@ def evaluate(
         console.data_json(figures)
     else:
         console.table(("figure", "value"), [(name, f"{value:.4g}") for name, value in figures.items()])
+
+
+@app.command()
+def held_out(
+    training_set: Annotated[Path, typer.Argument(metavar="TRAINING_SET", help="What `detect dataset` made.")],
+    stage: Annotated[
+        str, typer.Option("--stage", metavar="STAGE", help="unet.maps, unet.chains or unet.diffuse.")
+    ] = "unet.maps",
+    nucleic: Annotated[bool, typer.Option("--nucleic", help="Structures of nucleic acid in place of protein.")] = False,
+    resolutions: Annotated[
+        list[float] | None, typer.Option("--resolution", metavar="Å", min=1.5, max=20, help="May be given again.")
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="Structures of the part for tests.")] = 10,
+    network: Annotated[
+        Path | None, typer.Option("--network", metavar="FILE", help="A network, .onnx; ours if absent.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of structures and noise.")] = 0,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
+    as_json: console.Json = False,
+) -> None:
+    """What a network finds of held-out structures in maps simulated with solvent and noise."""
+    from cryoweave.pipeline.execute import run_stage
+    from cryoweave_unet import held_out as judge
+    from cryoweave_unet.corpus import Corpus
+
+    if stage not in (known := ("unet.maps", "unet.chains", "unet.diffuse")):
+        raise UsageError(f"there is no stage {stage!r} to judge", f"choose of {', '.join(known)}")
+
+    def candidates(maps: "ProbabilityMaps") -> "NDArray[np.float64]":
+        xyz: NDArray[np.float64] = run_stage("unet.points", maps=maps).xyz
+        return xyz
+
+    entries = judge.chosen(Corpus.load(training_set).part("test"), count, nucleic=nucleic, seed=seed)
+    rows = {}
+    for resolution in resolutions or [3.5]:
+        counts = []
+        for number, entry in enumerate(entries):
+            density = judge.simulated(entry, resolution, seed + number)
+            maps = run_stage(stage, density=density, params={"network": network}, threads=threads, seed=seed)
+            if stage != "unet.maps":
+                counts.append(judge.chains(maps, entry))
+            elif nucleic:
+                counts.append(judge.nucleic(maps, entry))
+            else:
+                counts.append(judge.detection(maps, entry, candidates))
+            console.say(f"{resolution:g} Å: {number + 1} of {len(entries)}, {entry.name}", "dim")
+        rows[f"{resolution:g}"] = judge.shares(counts)
+    if as_json:
+        console.data_json(rows)
+    else:
+        names = list(next(iter(rows.values())))
+        console.table(("Å", *names), [(d, *(f"{row[name]:.3f}" for name in names)) for d, row in rows.items()])
 
 
 def _names(path: Path | None) -> list[str]:

@@ -128,14 +128,7 @@ def simulated_box(
     entry = _turned(entry, rng, length / 2 + MARGIN)
     conditions = conditions or random_conditions(rng, resolutions)
     occupancy, kept = random_occupancy(entry, rng)
-    atoms = Scatterers(
-        entry.xyz.astype(np.float64),
-        entry.element.astype(np.int64),
-        _TABLE[:, :5],
-        _TABLE[:, 5:],
-        random_displacements(entry, rng),
-        occupancy,
-    )
+    atoms = scatterers(entry, random_displacements(entry, rng), occupancy)
     fine = float(rng.uniform(0.6 * voxel, min(1.4 * voxel, conditions.resolution / 2.4)))
     frame = _box(length + MARGIN, fine, rng)
     around = None
@@ -147,6 +140,12 @@ def simulated_box(
     values, scale = _brought_to_scale(values, rng)
     seen = _seen(target, around, conditions) if around is not None else None
     return Box(normalised(values, scale), entry, kept, target, seen)
+
+
+def scatterers(entry: Entry, b_factor: NDArray[np.float64], occupancy: NDArray[np.float64]) -> Scatterers:
+    """A structure's atoms as electrons see them."""
+    xyz, element = entry.xyz.astype(np.float64), entry.element.astype(np.int64)
+    return Scatterers(xyz, element, _TABLE[:, :5], _TABLE[:, 5:], b_factor, occupancy)
 
 
 def _brought_to_scale(values: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
