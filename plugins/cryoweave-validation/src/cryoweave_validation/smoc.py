@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Metric, Model, ScoreTable
 from cryoweave.host import Context
+from cryoweave.io.elements import known_elements
 from cryoweave.kernels.chains import joined
 from cryoweave.kernels.simulate import simulate_blurred
-from cryoweave_validation.calculated import known_elements, require_judgeable
+from cryoweave_validation.calculated import require_judgeable
 from cryoweave_validation.correlation import pearson
 from cryoweave_validation.smoc_stages import SmocParams
 from cryoweave_validation.surroundings import POLYMER, Residues, Rows, residues_of, voxels_near
