@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, ScoreTable, Threading
-from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
+from cryoweave.host import Command, Kind, Params, Recipe, Stage, hookimpl, param
 
 LDP_SOURCE = "Terashi & Kihara 2018, doi 10.1038/s41467-018-04053-7"
 
@@ -52,6 +52,23 @@ class ProbabilitiesParams(Params):
         "folder of maps named by class (CA.mrc, ALA.mrc.gz), or as DeepMainmast, CryoREAD or ModelAngelo do",
     )
     files: dict[str, Path] = param({}, "instead of a folder, the file of each class: {CA = 'a.mrc', N = 'b.mrc'}")
+
+
+class SimulateParams(Params):
+    """Parameters of ``model.simulate``."""
+
+    resolution: float = param(3.5, "at which the correlation of half maps would fall to 0.143", unit="Å", ge=1, le=50)
+    voxel: float = param(1.0, "edge of the voxels, without a map for the grid", unit="Å", ge=0.1, le=20)
+    margin: float = param(10.0, "empty rim around the model, without a map for the grid", unit="Å", ge=0, le=200)
+    noise: float = param(1.0, "amplitude of the noise over what the resolution asks for; 0: none", ge=0, le=100)
+    solvent: float = param(0.5, "share of the mean density that solvent takes from the contrast", ge=0, le=1)
+    disorder: float = param(0.0, "smooth density outside (detergent), over the molecule's mean", ge=0, le=10)
+    falloff_b: float | None = param(
+        None, "B of the map's spectrum: 0 sharp; as default 7 d², as in published maps", unit="Å²", ge=-500, le=5000
+    )
+    b_factor: float | None = param(None, "of every atom, in place of the model's own", unit="Å²", ge=0, le=1000)
+    mask_radius: float | None = param(None, "zero beyond this from any atom", unit="Å", ge=0.5, le=100)
+    mask_edge: float = param(0.0, "over which the mask falls off", unit="Å", ge=0, le=100)
 
 
 class SolventParams(Params):
@@ -159,6 +176,17 @@ STAGES = [
         check="cryoweave_basics.imported:check",
     ),
     Stage(
+        id="model.simulate",
+        kind=Kind.PREPARE,
+        summary="the map that an experiment would give of a model: electron scattering, solvent, noise, fall-off, mask",
+        load="cryoweave_basics.simulated:simulated",
+        takes={"model": Model, "density": DensityMap},
+        gives=DensityMap,
+        optional=("density",),
+        params=SimulateParams,
+        check="cryoweave_basics.simulated:check",
+    ),
+    Stage(
         id="map.solvent",
         kind=Kind.PREPARE,
         summary="add solvent and coloured noise to a masked map, to judge a method without the mask's help",
@@ -238,3 +266,11 @@ def cryoweave_recipes() -> list[Recipe]:
     """A chain for the maps of other programs."""
     name = "maps-mainmast.toml"
     return [Recipe.from_toml((files("cryoweave_basics") / "recipes" / name).read_text("utf-8"), name)]
+
+
+@hookimpl
+def cryoweave_commands() -> list[Command]:
+    """Simulation."""
+    return [
+        Command("simulate", "The map that an experiment would give of a model.", "cryoweave_basics.simulate_app:app")
+    ]
