@@ -15,7 +15,6 @@ pytest.importorskip("onnx", reason="needs onnx to make small networks")
 from cryoweave import run_stage
 from cryoweave.data import DensityMap, Frame, ProbabilityMaps
 from cryoweave.errors import InputError, PluginError, StageError
-from cryoweave.host import Context
 from cryoweave.io.maps import read_map
 from cryoweave.io.models import read_model
 from cryoweave.kernels.grid import interpolate
@@ -23,10 +22,9 @@ from cryoweave.pipeline.validation import validate
 from cryoweave.testing import StageContract, ideal_model, simulated_map
 from cryoweave_unet import weights
 from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS
-from cryoweave_unet.detect import apart, points
 from cryoweave_unet.evaluate import figures_of
 from cryoweave_unet.prepare import prepared
-from cryoweave_unet.stages import MapsParams, NetworkParams, PointsParams
+from cryoweave_unet.stages import MapsParams, NetworkParams
 
 from .networks import write_network
 
@@ -85,18 +83,6 @@ def maps_of(model, *, blur=0.0, seed=0):
     return ProbabilityMaps(values, frame, CLASSES)
 
 
-def test_points_are_the_residues_with_their_types():
-    model = ideal_model()
-    trace = model.trace_atoms()
-    cloud = run_stage("unet.points", maps=maps_of(model))
-    assert len(cloud) == len(trace)
-    distance = np.linalg.norm(cloud.xyz[:, None] - trace.xyz, axis=2)
-    assert distance.min(axis=1).max() < 1.0
-    best = np.array(cloud.classes)[cloud.probabilities.argmax(axis=1)]
-    assert (best == trace.residue_name[distance.argmin(axis=1)]).mean() > 0.9
-    assert (np.diff(cloud.weight) <= 0).all()
-
-
 def test_figures_of_a_perfect_network():
     found = figures_of(maps_of(ideal_model()), ideal_model())
     assert found.recall > 0.95
@@ -105,21 +91,6 @@ def test_figures_of_a_perfect_network():
     assert found.backbone == 1
     with pytest.raises(InputError, match="no Cα"):
         figures_of(maps_of(ideal_model()), ideal_model().select(slice(0, 0)))
-
-
-def test_the_likelier_of_two_near_points_stays():
-    xyz = np.array([[0.0, 0, 0], [1.0, 0, 0], [2.5, 0, 0], [1.5, 0, 0]])
-    assert apart(xyz, 2.0).tolist() == [True, False, True, False]
-    assert apart(xyz[:0], 2.0).tolist() == []
-
-
-def test_nothing_above_the_threshold_is_told():
-    maps = maps_of(ideal_model())
-    with pytest.raises(StageError, match="no voxel is a Cα"):
-        run_stage("unet.points", maps=maps, params={"threshold": 1.0})
-    other = ProbabilityMaps(maps.values[:1], maps.frame, ("P",))
-    with pytest.raises(InputError, match="no class CA"):
-        run_stage("unet.points", maps=other)
 
 
 def test_networks_that_do_not_fit(tmp_path):
@@ -236,16 +207,3 @@ class TestAround(TestMaps):
 
     def inputs(self):
         return {"density": DENSITY, "model": ideal_model()}
-
-
-class TestPoints(StageContract):
-    stage_id = "unet.points"
-
-    def inputs(self):
-        return {"maps": maps_of(ideal_model())}
-
-
-def test_points_need_no_amino_acids():
-    maps = maps_of(ideal_model())
-    few = ProbabilityMaps(maps.values[:4], maps.frame, CLASSES[:4])
-    assert points(few, PointsParams(), Context()).probabilities.shape[1] == 0

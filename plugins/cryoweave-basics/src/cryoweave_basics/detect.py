@@ -2,13 +2,33 @@
 
 import numpy as np
 
-from cryoweave.data import DensityMap, PointCloud
+from cryoweave.data import DensityMap, PointCloud, ProbabilityMaps
+from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.candidates import candidates
 from cryoweave.kernels.graph import contact_edges
 from cryoweave.kernels.grid import require_contrast, statistics
 from cryoweave.kernels.peaks import local_maxima, mean_shift, merge_points
-from cryoweave_basics.stages import MaximaParams, MeanShiftParams
+from cryoweave_basics.stages import CalphaParams, MaximaParams, MeanShiftParams
+
+FOLDS = ("helix", "strand", "coil")
+"""Classes of secondary structure, as the detectors name them."""
+
+
+def calpha(maps: ProbabilityMaps, params: CalphaParams, ctx: Context) -> PointCloud:
+    """Peaks of the Cα map, the likeliest first, with amino acid and fold where the maps have them."""
+    found = candidates(
+        maps,
+        "CA",
+        [name for name in maps.classes if name in FOLDS or name in AMINO_ACIDS],
+        threshold=params.threshold,
+        width=params.width,
+        closest=params.apart,
+        gather=params.gather,
+    )
+    ctx.note("points", len(found))
+    return found
 
 
 def maxima(density: DensityMap, params: MaximaParams, ctx: Context) -> PointCloud:

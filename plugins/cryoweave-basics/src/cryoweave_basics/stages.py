@@ -54,6 +54,17 @@ class ProbabilitiesParams(Params):
     files: dict[str, Path] = param({}, "instead of a folder, the file of each class: {CA = 'a.mrc', N = 'b.mrc'}")
 
 
+class CalphaParams(Params):
+    """Parameters of ``points.calpha``."""
+
+    threshold: float = param(0.1, "least probability of a Cα, averaged over `width`", ge=0, le=1)
+    width: float = param(0.7, "width of the Gaussian that averages it", unit="Å", gt=0, le=5)
+    apart: float = param(2.2, "of two candidates closer than this the likelier one stays", unit="Å", ge=0, le=10)
+    gather: float = param(
+        1.2, "amino acid and fold are averaged over the voxels within this, weighted by Cα", unit="Å", ge=0, le=5
+    )
+
+
 class SimulateParams(Params):
     """Parameters of ``model.simulate``."""
 
@@ -194,6 +205,15 @@ STAGES = [
         takes={"density": DensityMap},
         gives=DensityMap,
         params=SolventParams,
+    ),
+    Stage(
+        id="points.calpha",
+        kind=Kind.DETECT,
+        summary="Cα candidates in probability maps, with the probabilities of amino acid and fold there",
+        load="cryoweave_basics.detect:calpha",
+        takes={"maps": ProbabilityMaps},
+        gives=PointCloud,
+        params=CalphaParams,
     ),
     Stage(
         id="peaks.maxima",

@@ -12,10 +12,6 @@ from cryoweave.cli import console
 from cryoweave.errors import InputError, PluginError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from cryoweave.data import ProbabilityMaps
     from cryoweave_unet.samples import Recorded, Source
     from cryoweave_unet.tasks import Task
     from cryoweave_unet.workers import Samples
@@ -235,10 +231,6 @@ def held_out(
     if stage not in (known := ("unet.maps", "unet.chains", "unet.diffuse")):
         raise UsageError(f"there is no stage {stage!r} to judge", f"choose of {', '.join(known)}")
 
-    def candidates(maps: "ProbabilityMaps") -> "NDArray[np.float64]":
-        xyz: NDArray[np.float64] = run_stage("unet.points", maps=maps).xyz
-        return xyz
-
     entries = judge.chosen(Corpus.load(training_set).part("test"), count, nucleic=nucleic, seed=seed)
     rows = {}
     for resolution in resolutions or [3.5]:
@@ -251,7 +243,7 @@ def held_out(
             elif nucleic:
                 counts.append(judge.nucleic(maps, entry))
             else:
-                counts.append(judge.detection(maps, entry, candidates))
+                counts.append(judge.detection(maps, entry))
             console.say(f"{resolution:g} Å: {number + 1} of {len(entries)}, {entry.name}", "dim")
         rows[f"{resolution:g}"] = judge.shares(counts)
     if as_json:

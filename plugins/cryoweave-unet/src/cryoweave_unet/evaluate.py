@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 
 from cryoweave.data import Model, PointCloud, ProbabilityMaps
 from cryoweave.errors import InputError
-from cryoweave.host import Context
+from cryoweave.kernels.candidates import candidates
 from cryoweave.kernels.grid import interpolate
 from cryoweave.kernels.metrics import match_points
-from cryoweave_unet.classes import AMINO, BACKBONE
-from cryoweave_unet.detect import points
-from cryoweave_unet.stages import PointsParams
+from cryoweave_unet.classes import AMINO, BACKBONE, STRUCTURE
 
 CLOSE = 3.0
 """Å within which a candidate and a Cα are one, as the field's tables have it."""
@@ -68,7 +66,7 @@ def figures_of(maps: ProbabilityMaps, model: Model) -> Figures:
     trace = trace.select(trace.atom_name == "CA")
     if not len(trace) or not maps.frame.contains(trace.xyz).any():
         raise InputError("the model has no Cα atom in the map", "does it belong to this map?")
-    cloud = points(maps, PointsParams(threshold=THRESHOLDS[0]), Context())
+    cloud = calpha(maps, THRESHOLDS[0])
     threshold, recall, precision = max(
         (_agreement(cloud, trace, threshold) for threshold in THRESHOLDS),
         key=lambda one: one[1] * one[2] / sum(one[1:]),
@@ -84,6 +82,12 @@ def figures_of(maps: ProbabilityMaps, model: Model) -> Figures:
         float((rank < 3).mean()) if len(rank) else np.nan,
         float(seen.mean()),
     )
+
+
+def calpha(maps: ProbabilityMaps, threshold: float) -> PointCloud:
+    """Candidates as ``points.calpha`` finds them."""
+    classes = (*STRUCTURE, *AMINO)
+    return candidates(maps, "CA", classes, threshold=threshold, width=0.7, closest=2.2, gather=1.2)
 
 
 def _agreement(cloud: PointCloud, trace: Model, threshold: float) -> tuple[float, float, float]:

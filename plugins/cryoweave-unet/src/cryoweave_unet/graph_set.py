@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from cryoweave.data import ProbabilityMaps
 from cryoweave.errors import InputError, StageError
-from cryoweave.host import Context
 from cryoweave_unet.classes import CLASSES
-from cryoweave_unet.detect import points, probabilities
+from cryoweave_unet.detect import probabilities
+from cryoweave_unet.evaluate import calpha
 from cryoweave_unet.graphs import Graph, Labelled, graph_of, labelled
 from cryoweave_unet.prepare import VOXEL
 from cryoweave_unet.samples import CALPHA, Source, simulated_box
-from cryoweave_unet.stages import PointsParams
 from cryoweave_unet.weights import Detector
 
 SIZE = 64
@@ -65,7 +64,7 @@ def _graph(source: Source, detector: Detector, i: int) -> Labelled | None:
     logits = detector.run(box.density[None, None], lambda: None)[0]
     maps = ProbabilityMaps(probabilities(logits).astype(np.float16), box.frame, CLASSES)
     try:
-        cloud = points(maps, PointsParams(threshold=THRESHOLD), Context())
+        cloud = calpha(maps, THRESHOLD)
         graph = graph_of(maps, cloud)
     except (InputError, StageError):
         return None

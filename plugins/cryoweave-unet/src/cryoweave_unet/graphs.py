@@ -111,13 +111,13 @@ def graph_of(maps: ProbabilityMaps, cloud: PointCloud) -> Graph:
         name for name in CLASSES if name not in cloud.classes
     ]
     if lacking:
-        raise InputError(f"there is no class {lacking[0]}", "make maps and points with unet.maps and unet.points")
+        raise InputError(f"there is no class {lacking[0]}", "make maps and points with unet.maps and points.calpha")
     if not maps.of("CA").values.any():
         raise InputError("the maps have no Cα anywhere", "is it the map of a protein at 5 Å or better?")
     if len(cloud) <= NEIGHBOURS:
         raise InputError(
             f"{len(cloud)} candidates are too few: each looks at {NEIGHBOURS} others",
-            "lower the threshold of unet.points, or leave unet.refine out",
+            "lower the threshold of points.calpha, or leave unet.refine out",
         )
     xyz = cloud.xyz
     index, distance = nearest(xyz, xyz, NEIGHBOURS + 1)

@@ -1,6 +1,6 @@
 """What the networks see of structures that they did not learn from, in maps simulated with solvent and noise."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from cryoweave.kernels.metrics import match_points
 from cryoweave_unet.classes import AMINO, ATOMS, BACKBONE, CHAIN, NUCLEIC
 from cryoweave_unet.coarse import coarse_sites
 from cryoweave_unet.corpus import Entry
-from cryoweave_unet.evaluate import CLOSE, harmonic
+from cryoweave_unet.evaluate import CLOSE, calpha, harmonic
 from cryoweave_unet.samples import scatterers
 
 MARGIN = 12.0
@@ -22,6 +22,8 @@ PROBABLE = 0.5
 """Probability from which a voxel counts as main chain."""
 NEAR = 2.0
 """Å: a voxel of a class of nucleic acid is right if an atom of the class is this close."""
+THRESHOLD = 0.1
+"""Of Cα candidates, as the default of ``points.calpha``."""
 LARGEST = 40_000
 """Atoms: larger structures are left out, for their time."""
 
@@ -54,11 +56,11 @@ def displacements(entry: Entry) -> NDArray[np.float64]:
     return np.asarray(30 + 60 * loose**1.5 + 6 * entry.depth * (0.5 + loose))
 
 
-def detection(maps: ProbabilityMaps, entry: Entry, find: Callable[[ProbabilityMaps], NDArray[np.float64]]) -> Counts:
+def detection(maps: ProbabilityMaps, entry: Entry) -> Counts:
     """Cα one to one within 3 Å, and amino acids at them."""
     real = entry.atom == ATOMS.index("CA")
     truth, kind = entry.xyz[real].astype(np.float64), entry.amino[real]
-    xyz = find(maps)
+    xyz = calpha(maps, THRESHOLD).xyz
     hits = len(match_points(xyz, truth, CLOSE).pairs)
     table = np.stack([grid.interpolate(maps.of(name).values, maps.frame, truth) for name in AMINO], axis=1)
     rank = (table > table[np.arange(len(kind)), kind][:, None]).sum(axis=1)

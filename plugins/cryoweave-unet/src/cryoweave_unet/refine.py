@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud, ProbabilityMaps
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.candidates import apart
 from cryoweave_unet.classes import AMINO
-from cryoweave_unet.detect import apart
 from cryoweave_unet.graphs import graph_of
 from cryoweave_unet.infer import softmax
 from cryoweave_unet.stages import RefineParams

@@ -43,17 +43,6 @@ class DiffuseParams(Params):
     steps: int = param(4, "calls of the network; with one it gives its mean, with more it decides", ge=1, le=100)
 
 
-class PointsParams(Params):
-    """Parameters of ``unet.points``."""
-
-    threshold: float = param(0.1, "least probability of a Cα, averaged over `width`", ge=0, le=1)
-    width: float = param(0.7, "width of the Gaussian that averages it", unit="Å", gt=0, le=5)
-    apart: float = param(2.2, "of two candidates closer than this the likelier one stays", unit="Å", ge=0, le=10)
-    gather: float = param(
-        1.2, "amino acid and fold are averaged over the voxels within this, weighted by Cα", unit="Å", ge=0, le=5
-    )
-
-
 class RefineParams(Params):
     """Parameters of ``unet.refine``."""
 
@@ -113,15 +102,6 @@ STAGES = [
         needs=("unet-weights",),
         cites=(UNET, DIFFUSION),
         check="cryoweave_unet.chains:check_diffusion",
-    ),
-    Stage(
-        id="unet.points",
-        kind=Kind.DETECT,
-        summary="Cα candidates in probability maps, with the probabilities of amino acid and fold there",
-        load="cryoweave_unet.detect:points",
-        takes={"maps": ProbabilityMaps},
-        gives=PointCloud,
-        params=PointsParams,
     ),
     Stage(
         id="unet.refine",

@@ -1,0 +1,71 @@
+"""Cα candidates in probability maps."""
+
+import numpy as np
+import pytest
+
+from cryoweave import run_stage
+from cryoweave.data import ProbabilityMaps
+from cryoweave.data.residues import AMINO_ACIDS
+from cryoweave.errors import InputError, StageError
+from cryoweave.kernels.candidates import apart
+from cryoweave.testing import StageContract, ideal_model, simulated_map
+
+AMINO = tuple(AMINO_ACIDS)
+CLASSES = ("backbone", "CA", "helix", "strand", "coil", *AMINO)
+DENSITY = simulated_map(ideal_model(), resolution=3.0)
+
+
+def maps_of(model, *, blur=0.0, seed=0):
+    """Probability maps as a perfect network would give them."""
+    trace = model.trace_atoms()
+    frame = DENSITY.frame.with_voxel(1.0)
+    voxels = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
+    distance = np.linalg.norm(voxels[:, None] - trace.xyz, axis=2)
+    near = np.exp(-0.5 * (distance.min(axis=1) / 0.9) ** 2).reshape(frame.shape_zyx)
+    owner = distance.argmin(axis=1).reshape(frame.shape_zyx)
+    values = np.zeros((len(CLASSES), *frame.shape_zyx), np.float16)
+    values[CLASSES.index("CA")] = values[CLASSES.index("backbone")] = near
+    kinds = np.array([AMINO.index(name) for name in trace.residue_name.tolist()])[owner]
+    for i, name in enumerate(AMINO):
+        values[CLASSES.index(name)] = 0.8 * (kinds == i) + 0.01
+    return ProbabilityMaps(values, frame, CLASSES)
+
+
+def test_points_are_the_residues_with_their_types():
+    model = ideal_model()
+    trace = model.trace_atoms()
+    cloud = run_stage("points.calpha", maps=maps_of(model))
+    assert len(cloud) == len(trace)
+    distance = np.linalg.norm(cloud.xyz[:, None] - trace.xyz, axis=2)
+    assert distance.min(axis=1).max() < 1.0
+    best = np.array(cloud.classes)[cloud.probabilities.argmax(axis=1)]
+    assert (best == trace.residue_name[distance.argmin(axis=1)]).mean() > 0.9
+    assert (np.diff(cloud.weight) <= 0).all()
+
+
+def test_the_likelier_of_two_near_points_stays():
+    xyz = np.array([[0.0, 0, 0], [1.0, 0, 0], [2.5, 0, 0], [1.5, 0, 0]])
+    assert apart(xyz, 2.0).tolist() == [True, False, True, False]
+    assert apart(xyz[:0], 2.0).tolist() == []
+
+
+def test_nothing_above_the_threshold_is_told():
+    maps = maps_of(ideal_model())
+    with pytest.raises(StageError, match="no voxel is a CA"):
+        run_stage("points.calpha", maps=maps, params={"threshold": 1.0})
+    other = ProbabilityMaps(maps.values[:1], maps.frame, ("P",))
+    with pytest.raises(InputError, match="no class CA"):
+        run_stage("points.calpha", maps=other)
+
+
+class TestPoints(StageContract):
+    stage_id = "points.calpha"
+
+    def inputs(self):
+        return {"maps": maps_of(ideal_model())}
+
+
+def test_candidates_need_no_amino_acids():
+    maps = maps_of(ideal_model())
+    few = ProbabilityMaps(maps.values[:2], maps.frame, CLASSES[:2])
+    assert run_stage("points.calpha", maps=few).probabilities.shape[1] == 0
