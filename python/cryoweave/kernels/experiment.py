@@ -28,7 +28,7 @@ class Conditions:
     resolution
         Å; spacing at which the correlation of half maps falls to 0.143.
     steepness
-        1/Å: scale on which that correlation falls around the resolution (a logistic curve).
+        Scale on which that correlation falls around the resolution (a logistic curve), over the resolution's frequency.
     noise
         Amplitude of the noise over what the resolution asks for; 0 for none, then the map is only cut there.
     falloff_b
@@ -45,7 +45,7 @@ class Conditions:
     """
 
     resolution: float
-    steepness: float = 0.03
+    steepness: float = 0.1
     noise: float = 1.0
     falloff_b: float = 20.0
     solvent: float = 0.5
@@ -199,8 +199,9 @@ def _recorded(
 
 def half_map_correlation(s: NDArray[np.float64], conditions: Conditions) -> NDArray[np.float64]:
     """Correlation of half maps at spatial frequencies in 1/Å; at least 0.001."""
-    middle = 1 / conditions.resolution - conditions.steepness * math.log(1 / FSC_AT_RESOLUTION - 1)
-    found = 1 / (1 + np.exp(np.clip((s - middle) / conditions.steepness, -60, 60)))
+    scale = conditions.steepness / conditions.resolution
+    middle = 1 / conditions.resolution - scale * math.log(1 / FSC_AT_RESOLUTION - 1)
+    found = 1 / (1 + np.exp(np.clip((s - middle) / scale, -60, 60)))
     return np.asarray(np.clip(found, 1e-3, 1 - 1e-4))
 
 

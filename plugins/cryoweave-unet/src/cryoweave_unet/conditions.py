@@ -18,7 +18,7 @@ def random_conditions(rng: np.random.Generator, resolutions: tuple[float, float]
     tight = rng.random() < 0.6
     return Conditions(
         resolution=resolution,
-        steepness=float(rng.uniform(0.015, 0.05)),
+        steepness=float(rng.uniform(0.05, 0.16)),
         noise=float(rng.uniform(0.1, 1.1)),
         falloff_b=float(rng.uniform(2, 13) * resolution**2),
         solvent=float(rng.uniform(0.0, 0.9)),
