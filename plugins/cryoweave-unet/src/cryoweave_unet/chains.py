@@ -6,13 +6,16 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, ProbabilityMaps
 from cryoweave.host import Context
 from cryoweave.kernels.grid import require_contrast
-from cryoweave_unet.classes import BACKBONE, CHAIN, STRUCTURE
+from cryoweave_unet.classes import BACKBONE, CHAIN, NONE, STRUCTURE
 from cryoweave_unet.coarse import VOXEL
 from cryoweave_unet.diffusion import sampled
 from cryoweave_unet.infer import softmax, tiles
 from cryoweave_unet.prepare import prepared
 from cryoweave_unet.stages import ChainParams, DiffuseParams
 from cryoweave_unet.weights import load_detector
+
+EVEN = -float(np.log(NONE))
+"""Added to the logit of no chain, whose voxels count less in training, so that 0.5 is an even chance."""
 
 
 def chains(density: DensityMap, params: ChainParams, ctx: Context) -> ProbabilityMaps:
@@ -27,6 +30,7 @@ def chains(density: DensityMap, params: ChainParams, ctx: Context) -> Probabilit
         return detector.run(box, lambda: ctx.progress(0, 0))
 
     for place, logits in tiles(coarse.values[None], watched, detector.stride, ctx.progress):
+        logits[0] += EVEN
         chain, fold = softmax(logits[: len(CHAIN)]), softmax(logits[len(CHAIN) :])
         found[(slice(None), *place)] = np.concatenate((chain[1:], fold))
     ctx.note("network", detector.name)

@@ -19,3 +19,5 @@ CHAIN = ("none", BACKBONE, "nucleic")
 """Nearest main chain where atoms are not seen: N, Cα and C of an amino acid, phosphate and sugar of a nucleotide."""
 CLASSES = (BACKBONE, *ATOMS[1:], *NUCLEIC[1:], *STRUCTURE, *AMINO)
 """Classes of the probability maps."""
+NONE = 0.3
+"""Weight in training of voxels in which there is nothing, of which there are many."""

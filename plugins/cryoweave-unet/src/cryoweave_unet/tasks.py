@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from cryoweave.errors import InputError
-from cryoweave_unet.classes import CHAIN, HEADS, STRUCTURE
+from cryoweave_unet.classes import CHAIN, HEADS, NONE, STRUCTURE
 from cryoweave_unet.coarse import coarse_sample, trace_map
 from cryoweave_unet.diffusion import INPUTS, noised
 from cryoweave_unet.network import STRIDE, UNet
@@ -19,8 +19,6 @@ from cryoweave_unet.samples import Simulate, simulated_sample
 
 LEAST_SIZE = 4 * STRIDE
 """Below, torch's bfloat16 convolutions at the coarsest level give gradients that are not numbers (seen in 2.15)."""
-NONE = 0.3
-"""Weight of voxels in which there is nothing, of which there are many."""
 Batch = Mapping[str, torch.Tensor]
 Losses = dict[str, torch.Tensor]
 
