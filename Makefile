@@ -30,8 +30,11 @@ setup: .venv/.core .venv/.plugins
 	touch $@
 
 demo: setup
-	$(BIN)/cryoweave run mainmast-plus --map $(DEMO)/2566_3J6B_9.mrc.gz --sequence $(DEMO)/3J6B_9.fasta \
-		--reference $(DEMO)/3J6B_9.pdb --output demo-run
+	for one in mainmast-plus unet-mainmast; do \
+		$(BIN)/cryoweave run $$one --map $(DEMO)/2566_3J6B_9.mrc.gz --sequence $(DEMO)/3J6B_9.fasta \
+			--reference $(DEMO)/3J6B_9.pdb --output demo-run/$$one || exit 1; done
+	$(BIN)/cryoweave compare demo-run/mainmast-plus demo-run/unet-mainmast
+	@echo "reports: demo-run/mainmast-plus/report.html demo-run/unet-mainmast/report.html" >&2
 
 test: setup
 	cargo test --workspace --release --quiet

@@ -161,7 +161,7 @@ def _brought_to_scale(values: NDArray[np.float32], rng: np.random.Generator) -> 
 
 def recorded_sample(recorded: Recorded, rng: np.random.Generator, size: int) -> Sample:
     """A box of an experimental map around a random place of its model, in random orientation, a little changed."""
-    centre, turn = _centre(recorded.entry, rng), _rotation(rng)
+    centre, turn = _centre(recorded.entry, rng), random_rotation(rng)
     target = _box(size, VOXEL)
     places = np.indices(target.shape_zyx).reshape(3, -1)[::-1].T * VOXEL + np.array(target.origin_xyz)
     values = grid.interpolate(recorded.density.values, recorded.density.frame, places @ turn + centre)
@@ -240,7 +240,7 @@ def _drawn(sizes: list[int], rng: np.random.Generator) -> int:
 
 def _turned(entry: Entry, rng: np.random.Generator, reach: float) -> Entry:
     """The part of a structure around a random place, which comes to the origin, in random orientation."""
-    xyz = (entry.xyz - _centre(entry, rng)) @ _rotation(rng).T
+    xyz = (entry.xyz - _centre(entry, rng)) @ random_rotation(rng).T
     near = np.abs(xyz).max(axis=1) < reach
     columns = {name: getattr(entry, name)[near] for name in Entry.__dataclass_fields__ if name not in ("name", "xyz")}
     return Entry(name=entry.name, xyz=xyz[near].astype(np.float32), **columns)
@@ -252,7 +252,7 @@ def _centre(entry: Entry, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(at + rng.uniform(-12, 12, 3), dtype=np.float64)
 
 
-def _rotation(rng: np.random.Generator) -> NDArray[np.float64]:
+def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     """A uniform random rotation matrix."""
     q = rng.standard_normal(4)
     w, x, y, z = q / np.linalg.norm(q)
