@@ -52,6 +52,22 @@ def test_tiles_fit_together(tmp_path):
     np.testing.assert_allclose(found.of("backbone").values, chain, atol=3e-3)
 
 
+def test_turned_views_are_turned_back(tmp_path):
+    """The mean over four orientations turns with the map; one view alone does not: no kernel is symmetric."""
+    path, _ = write_network(tmp_path / "net.onnx")
+    values = np.random.default_rng(2).normal(0, 1, (24, 20, 22)).astype(np.float32)
+
+    def backbone(map_values, turns):
+        density = DensityMap(np.ascontiguousarray(map_values), Frame(map_values.shape))
+        return run_stage("unet.maps", density=density, params={"network": path, "turns": turns}).values
+
+    for axes in ((1, 2), (0, 2), (0, 1)):
+        there = tuple(axis + 1 for axis in axes)
+        plain, turned = (np.flip(backbone(np.flip(values, axes), n), there) for n in (1, 4))
+        np.testing.assert_allclose(turned, backbone(values, 4), atol=2e-3)
+        assert np.abs(plain.astype(np.float32) - backbone(values, 1)).max() > 0.05
+
+
 def test_empty_tiles_are_left_out(tmp_path):
     path, _ = write_network(tmp_path / "net.onnx")
     values = np.zeros((150, 20, 20), np.float32)

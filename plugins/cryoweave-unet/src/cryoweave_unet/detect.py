@@ -12,6 +12,8 @@ from cryoweave_unet.prepare import prepared
 from cryoweave_unet.stages import MapsParams, NetworkParams
 from cryoweave_unet.weights import load_detector
 
+HALF_TURNS = ((), (3, 4), (2, 4), (2, 3))
+"""Axes of a box ``(1, c, z, y, x)`` to flip: none, or two, which is half a turn about the third."""
 MAIN_CHAIN = tuple(ATOMS.index(name) for name in ("N", "CA", "C", "O"))
 
 
@@ -24,10 +26,15 @@ def maps(density: DensityMap, params: MapsParams, ctx: Context) -> ProbabilityMa
     found = np.zeros((len(names), *fine.values.shape), np.float16)
 
     def watched(box: NDArray[np.float32]) -> NDArray[np.float32]:
-        return detector.run(box, lambda: ctx.progress(0, 0))
+        total = np.zeros((len(CLASSES), *box.shape[2:]), np.float32)
+        for axes in HALF_TURNS[: params.turns]:
+            logits = detector.run(np.ascontiguousarray(np.flip(box, axes)), lambda: ctx.progress(0, 0))
+            total += probabilities(np.flip(logits, axes)[0])
+        total /= params.turns
+        return total[None]
 
-    for place, logits in tiles(fine.values[None], watched, detector.stride, ctx.progress):
-        found[(slice(None), *place)] = probabilities(logits)[: len(names)]
+    for place, values in tiles(fine.values[None], watched, detector.stride, ctx.progress):
+        found[(slice(None), *place)] = values[: len(names)]
     ctx.note("network", detector.name)
     ctx.note("runs on", detector.network.runs_on)
     return ProbabilityMaps(found, fine.frame, names)

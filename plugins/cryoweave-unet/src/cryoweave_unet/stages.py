@@ -24,6 +24,12 @@ class MapsParams(NetworkParams):
     classes: Literal["all", "atoms"] = param(
         "all", "all: backbone, atoms, nucleic acid, fold and amino acid; atoms: without fold and amino acid"
     )
+    turns: int = param(
+        1,
+        "look at each tile in so many orientations and average: with 4 a little more is right, in 4 times the time",
+        ge=1,
+        le=4,
+    )
 
 
 class ChainParams(Params):
