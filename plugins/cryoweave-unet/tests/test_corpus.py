@@ -8,9 +8,9 @@ from cryoweave.errors import InputError
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
 from cryoweave.testing import ideal_model
-from cryoweave_unet.classes import AMINO, ATOMS, STRUCTURE
+from cryoweave_unet.classes import AMINO, ATOMS, NUCLEIC, STRUCTURE
 from cryoweave_unet.clusters import clusters_of, share_identical
-from cryoweave_unet.corpus import Corpus, build_corpus, entry_of
+from cryoweave_unet.corpus import Corpus, build_corpus, entry_of, read_parts
 from cryoweave_unet.structure import secondary_structure
 
 RNG = np.random.default_rng(4)
@@ -146,3 +146,30 @@ def test_what_is_no_corpus_is_told(tmp_path):
     np.savez(tmp_path / "other.npz", head=np.zeros(3, np.uint8))
     with pytest.raises(InputError, match="is no training set"):
         Corpus.load(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("name", ["A", "DA", "ADE"])
+def test_nucleotides_are_known_by_all_their_names(name):
+    atoms = np.array(["P", "OP1", "O5'", "C1'", "N9", "C8"])
+    model = ideal_model("HH").select(slice(0, len(atoms)))
+    element = np.array([atom[0] for atom in atoms.tolist()])
+    model = with_columns(model, atom_name=atoms, element=element, residue_name=np.full(len(atoms), name))
+    found = [NUCLEIC[i] for i in entry_of("n", model).nucleic]
+    assert found == ["P", "P", "sugar", "sugar", "base", "base"]
+
+
+def test_held_out_structures_stay_held_out(tmp_path, small):
+    for name in ("one", "two", "three"):
+        write_model(tmp_path / f"{name}.pdb", small.model)
+    table = tmp_path / "parts.tsv"
+    table.write_text("one\ttest\ntwo\tvalidation\nother\ttest\n")
+    corpus = build_corpus([tmp_path], parts=read_parts(table))
+    assert {e.name: p for e, p in zip(corpus.entries, corpus.parts, strict=True)} == {
+        "one": "test", "two": "validation", "three": "train",
+    }  # fmt: skip
+    ours = read_parts(None)
+    assert len(ours) > 200
+    for text, message in (("one", "is no table of parts"), ("one\ttrain\n", "other parts"), ("", "other parts")):
+        table.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_parts(table)

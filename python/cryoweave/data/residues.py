@@ -16,6 +16,7 @@ MODIFIED_AMINO_ACIDS = {
 
 NUCLEOTIDES = {
     "A": "A", "C": "C", "G": "G", "U": "U", "DA": "A", "DC": "C", "DG": "G", "DT": "T",
+    "ADE": "A", "CYT": "C", "GUA": "G", "THY": "T", "URA": "U",
 }  # fmt: skip
 
 PROTEIN_NAMES = {letter: name for name, letter in AMINO_ACIDS.items()} | {"X": "UNK"}

@@ -2,8 +2,9 @@
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,7 @@ def build_corpus(
     identity: float = 0.4,
     shares: tuple[float, float] = (0.08, 0.08),
     seed: int = 0,
+    parts: Mapping[str, str] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Corpus:
     """Read all structures below folders, cluster their sequences and split the clusters.
@@ -171,6 +173,8 @@ def build_corpus(
         Of the structures for validation and test.
     seed
         Decides the split.
+    parts
+        Part of each held-out structure by name, instead of a split by cluster; all others go to training.
     progress
         Called with files done and files in all.
 
@@ -212,7 +216,27 @@ def build_corpus(
     entries = tuple(found[i][0] for i in kept)
     own = [groups[i] for i in kept]
     about: dict[str, object] = {"identity": identity, "seed": seed, "clusters": len(set(own)), "left_out": left_out}
+    if parts is not None:
+        return Corpus(entries, tuple(parts.get(entry.name, "train") for entry in entries), about)
     return Corpus(entries, _split(own, shares, seed), about)
+
+
+def read_parts(path: Path | None) -> dict[str, str]:
+    """Held-out structures: a line each of name, tab, ``validation`` or ``test``; those of our weights if absent.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no such table.
+    """
+    try:
+        text = (path or files("cryoweave_unet") / "data" / "held_out.tsv").read_text("utf-8")
+        found = dict(line.split("\t") for line in text.splitlines() if line.strip())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no table of parts: {error}", "write name, tab, validation or test") from error
+    if not found or not set(found.values()) <= {"validation", "test"}:
+        raise InputError(f"{path} names other parts than validation and test", "all others go to training")
+    return found
 
 
 def _split(groups: list[int], shares: tuple[float, float], seed: int) -> tuple[str, ...]:

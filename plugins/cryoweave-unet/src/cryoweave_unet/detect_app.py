@@ -35,18 +35,28 @@ def dataset(
         typer.Option("--identity", min=0.1, max=1.0, help="Share of identical residues of chains that are alike."),
     ] = 0.4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the split.")] = 0,
+    parts: Annotated[
+        Path | None,
+        typer.Option("--parts", metavar="FILE", help="Held-out structures (name, tab, validation or test): no split."),
+    ] = None,
+    our_parts: Annotated[
+        bool, typer.Option("--our-parts", help="Hold out what was held out from the weights that come along.")
+    ] = False,
     as_json: console.Json = False,
 ) -> None:
     """Make a training set: structures, split into training, validation and test by clusters of sequences."""
     from cryoweave.io.models import read_model
-    from cryoweave_unet.corpus import build_corpus
+    from cryoweave_unet.corpus import build_corpus, read_parts
 
+    if parts and our_parts:
+        raise UsageError("both --parts and --our-parts are given", "give one of them")
     corpus = build_corpus(
         folders,
         exclude=_names(exclude),
         keep_away=[read_model(path) for path in keep_away or []],
         identity=identity,
         seed=seed,
+        parts=read_parts(parts) if parts or our_parts else None,
         progress=lambda done, total: console.say(f"{done} of {total} files", "dim") if done % 200 == 0 else None,
     )
     corpus.save(output)
