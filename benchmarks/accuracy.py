@@ -1,12 +1,12 @@
 """How true the traces are: each recipe on each real map, masked and in solvent, without and with secondary structure.
 
-    .venv/bin/python benchmarks/accuracy.py ../shared/data [MAP ...]
+    .venv/bin/python benchmarks/accuracy.py ../shared/data [--recipe NAME]... [MAP ...]
 
 Prints one Markdown row a run. The last three figures say which stage loses what: Cα that the best chain passes within
 3 Å, residues that it passes in their right order (the longest such series), and residues in the right place.
 """
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +30,7 @@ MAPS = {
     "EMD-6555": ("maps/emd6555_pcv2/riken_6555_masked.mrc.gz", "maps/emd6555_pcv2/riken_6555_native.pdb"),
     "EMD-20026": ("maps/emd20026_apof/emd20026_prot.mrc.gz", "maps/emd20026_apof/3ajo_fitted_refined.pdb"),
 }
-RECIPES = ("mainmast-sweep", "mainmast-plus")
+RECIPES = ("mainmast-sweep", "mainmast-plus", "unet-mainmast")
 FIGURES = ("recall", "precision", "coverage", "right_residue", "tm_score")
 
 
@@ -70,11 +70,17 @@ def best_chain(folder: Path) -> NDArray[np.float64] | None:
     return traces.xyz[: traces.points_of(next(traces.candidates())[1][-1]).stop]
 
 
-def main(data: Path, *wanted: str) -> None:
+def main() -> None:
     """Run everything and print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("maps", nargs="*", metavar="MAP")
+    parser.add_argument("--recipe", action="append", choices=RECIPES)
+    options = parser.parse_args()
+    data = options.data
     print("| map | density | secondary structure | recipe |", " | ".join(FIGURES), "| seconds | passed | in order |")
     print("|---" * (len(FIGURES) + 7) + "|")
-    for name in wanted or MAPS:
+    for name in options.maps or MAPS:
         masked, native = read_map(data / MAPS[name][0]), read_model(data / MAPS[name][1])
         trace = native.trace_atoms()
         letters = "".join(letter_of(residue) for residue in trace.residue_name)
@@ -82,7 +88,7 @@ def main(data: Path, *wanted: str) -> None:
         for density_name, density in (("masked", masked), ("in solvent", solvent)):
             for structure_name, structure in (("none", ""), ("given", secondary_structure(trace))):
                 sequences = SequenceSet((Sequence("A", letters, secondary_structure=structure),))
-                for recipe in RECIPES:
+                for recipe in options.recipe or RECIPES:
                     figures = measured(recipe, density, sequences, native, trace)
                     print(f"| {name} | {density_name} | {structure_name} | {recipe} | {figures} |", flush=True)
 
@@ -108,4 +114,4 @@ def measured(recipe: str, density: DensityMap, sequences: SequenceSet, native: M
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main()
