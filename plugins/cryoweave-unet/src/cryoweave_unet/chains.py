@@ -7,7 +7,7 @@ from cryoweave.data import DensityMap, ProbabilityMaps
 from cryoweave.host import Context
 from cryoweave.kernels.grid import require_contrast
 from cryoweave_unet.classes import BACKBONE, CHAIN, NONE, STRUCTURE
-from cryoweave_unet.coarse import VOXEL
+from cryoweave_unet.coarse import ON_CHAIN, VOXEL
 from cryoweave_unet.diffusion import sampled
 from cryoweave_unet.infer import softmax, tiles
 from cryoweave_unet.prepare import prepared
@@ -38,7 +38,7 @@ def chains(density: DensityMap, params: ChainParams, ctx: Context) -> Probabilit
 
 
 def diffused(density: DensityMap, params: DiffuseParams, ctx: Context) -> ProbabilityMaps:
-    """The main chain's map at 2 Å drawn by diffusion, as a probability from 0 to 1, in float16."""
+    """The main chain's map at 2 Å drawn by diffusion, from 0 to 1 (main chain), in float16."""
     require_contrast(density)
     detector = load_detector(params.network, ctx, "diffusion")
     coarse = prepared(density, VOXEL)
@@ -62,7 +62,8 @@ def diffused(density: DensityMap, params: DiffuseParams, ctx: Context) -> Probab
 
     found = sampled(coarse.values.shape, params.steps, ctx.seed, clean_of)
     ctx.note("network", detector.name)
-    return ProbabilityMaps(((found + 1) / 2).astype(np.float16)[None], coarse.frame, (BACKBONE,))
+    share = np.clip((found + 1) / 2 / ON_CHAIN, 0, 1)
+    return ProbabilityMaps(share.astype(np.float16)[None], coarse.frame, (BACKBONE,))
 
 
 def check_chains(params: ChainParams, **_inputs: object) -> None:

@@ -17,6 +17,8 @@ NEAR = 2.0
 """Å: a voxel is of the main chain whose atom is this close."""
 SMOOTH = 0.7
 """Voxels: width of the Gaussian that makes the main chain's voxels the smooth map that diffusion learns."""
+ON_CHAIN = 0.6
+"""Median of that smooth map in the main chain's voxels."""
 _PROTEIN = tuple(ATOMS.index(name) for name in ("N", "CA", "C"))
 _NUCLEIC = tuple(NUCLEIC.index(name) for name in ("P", "sugar"))
 
