@@ -1,6 +1,7 @@
 """Simulated maps: where the atoms are, on which grid, and what is refused."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,6 +56,14 @@ def test_seed_and_mask():
     assert not np.array_equal(simulated(3).values, simulated(4).values)
     masked = simulated(mask_radius=3.0)
     assert 0.3 < (masked.values == 0).mean() < 0.99
+
+
+def test_confidences_are_no_b_factors(caplog):
+    sure = replace(MODEL, b_factor=np.full(len(MODEL), 95.0), b_is_confidence=np.ones(len(MODEL), bool))
+    found = run_stage("model.simulate", model=sure)
+    assert "holds confidences" in caplog.text
+    np.testing.assert_array_equal(found.values, simulated(b_factor=20.0).values)
+    assert not np.allclose(found.values, simulated(b_factor=95.0).values)
 
 
 def test_what_cannot_be_is_told():

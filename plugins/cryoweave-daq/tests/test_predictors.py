@@ -71,7 +71,7 @@ def test_onnx_files_that_do_not_fit(tmp_path):
         assert str(path) in str(error.value), name
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no network")
-    with pytest.raises(InputError, match="cannot load"):
+    with pytest.raises(InputError, match="is no ONNX network, or damaged"):
         load_predictor(broken, 1)
 
 

@@ -173,3 +173,14 @@ def test_held_out_structures_stay_held_out(tmp_path, small):
         table.write_text(text)
         with pytest.raises(InputError, match=message):
             read_parts(table)
+
+
+def test_files_that_are_no_training_set(tmp_path, small):
+    with pytest.raises(InputError, match="there is no file"):
+        Corpus.load(tmp_path / "none.npz")
+    (tmp_path / "set.npz").write_text(">A\nGAVL\n")
+    with pytest.raises(InputError, match=r"it is no \.npz file"):
+        Corpus.load(tmp_path / "set.npz")
+    write_model(tmp_path / "one.pdb", small.model)
+    with pytest.raises(InputError, match="all 1 structures are left out"):
+        build_corpus([tmp_path], keep_away=[small.model])

@@ -121,7 +121,7 @@ def test_networks_that_do_not_fit(tmp_path):
         with pytest.raises(InputError, match=message):
             run_stage("unet.maps", density=DENSITY, params={"network": path})
     (tmp_path / "broken.onnx").write_bytes(b"cos\nsystem\n(S'true'\ntR.")  # a pickle with code in it
-    with pytest.raises(InputError, match="cannot load"):
+    with pytest.raises(InputError, match="is no ONNX network, or damaged"):
         run_stage("unet.maps", density=DENSITY, params={"network": tmp_path / "broken.onnx"})
     with pytest.raises(InputError, match="there is no file"):
         run_stage("unet.maps", density=DENSITY, params={"network": tmp_path / "nowhere.onnx"})
@@ -144,6 +144,17 @@ def test_own_weights_missing_or_changed_are_told(tmp_path, monkeypatch):
     with pytest.raises(PluginError, match="SHA-256 differs") as error:
         run_stage("unet.maps", density=DENSITY)
     assert "install cryoweave-unet again" in error.value.hint
+
+
+def test_a_network_that_sees_nothing_has_figures():
+    maps = maps_of(ideal_model())
+    first, *_ = ideal_model().trace_atoms().xyz
+    values = maps.values.copy()
+    near = np.linalg.norm(maps.frame.to_xyz(np.indices(maps.frame.shape_zyx).reshape(3, -1).T) - first, axis=1) < 8
+    values[:, near.reshape(maps.frame.shape_zyx)] = 0
+    one = ideal_model().select(ideal_model().residue_number == 1)
+    found = figures_of(ProbabilityMaps(values, maps.frame, CLASSES), one)
+    assert (found.recall, found.precision, found.f1) == (0, 0, 0)
 
 
 def test_the_shipped_weights_are_whole_and_see_the_demo_map():

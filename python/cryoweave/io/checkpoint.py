@@ -75,15 +75,19 @@ def found_file(given: Path | None, method: str, name: str, param: str) -> Path:
 
 def missing_weights(method: str, *names: str) -> tuple[bool, str, str]:
     """Whether PyTorch and a method's files are there, in a line, and what to do if not: for a plugin's check."""
-    try:
-        torch = require_torch()
-    except PluginError as error:
-        return False, str(error), error.hint
+    problems, hints, version = [], [], ""
     missing = [name for name in names if not weights_file(method, name).is_file()]
     if missing:
-        folder = weights_file(method, missing[0]).parent
-        return False, f"missing: the published {' and '.join(missing)}", f"put what is missing into {folder}"
-    return True, f"{', '.join(names)}, PyTorch {torch.__version__}", ""
+        problems.append(f"missing: the published {' and '.join(missing)}")
+        hints.append(f"put what is missing into {weights_file(method, missing[0]).parent}")
+    try:
+        version = require_torch().__version__
+    except PluginError as error:
+        problems.append(str(error))
+        hints.append(error.hint)
+    if problems:
+        return False, "; ".join(problems), "; ".join(hints)
+    return True, f"{', '.join(names)}, PyTorch {version}", ""
 
 
 def require_torch() -> Any:

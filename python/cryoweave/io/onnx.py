@@ -59,7 +59,14 @@ class Network:
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # its errors share no class
-            raise InputError(f"ONNX Runtime cannot load {path}: {' '.join(str(error).split())[:300]}") from error
+            reason = " ".join(str(error).split())
+            damaged = "PROTOBUF" in reason.upper()
+            raise InputError(
+                f"{path} is no ONNX network, or damaged"
+                if damaged
+                else f"ONNX Runtime cannot load {path}: {reason[:300]}",
+                "give the whole .onnx file",
+            ) from error
         inputs = self._session.get_inputs()
         self.inputs: Mapping[str, list[int | str]] = {one.name: list(one.shape) for one in inputs}
         self.about: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)

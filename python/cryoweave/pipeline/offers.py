@@ -1,12 +1,14 @@
 """What one stage makes for a validator to which nobody gave what it needs."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryoweave import host
 from cryoweave.errors import CryoweaveError, NotGivenError
+from cryoweave.host.context import Fact
 from cryoweave.host.records import Stage, Step, load_object
+from cryoweave.pipeline.events import warned
 from cryoweave.pipeline.execute import run_stage
 from cryoweave.pipeline.settings import check_params
 
@@ -28,12 +30,18 @@ class Offer:
         The input; None if the stage could not make it.
     problem
         Why it could not.
+    notes
+        What the stage warned of.
+    facts
+        What it noted of itself.
     """
 
     stage: str
     name: str
     value: Any = None
     problem: CryoweaveError | None = None
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
 def offers_for(
@@ -74,9 +82,11 @@ def offers_for(
                 if progress:
                     progress(stage_id, done, total)
 
+            facts: dict[str, Fact] = {}
             try:
-                value = run_stage(maker.id, seed=seed, threads=threads, progress=told, **inputs)
-                found[stage.id] = Offer(maker.id, name, value)
+                with warned(f"cryoweave.stage.{maker.id}") as notes:
+                    value = run_stage(maker.id, seed=seed, threads=threads, progress=told, facts=facts, **inputs)
+                found[stage.id] = Offer(maker.id, name, value, notes=tuple(notes), facts=facts)
             except CryoweaveError as error:
                 found[stage.id] = Offer(maker.id, name, problem=error)
     return found

@@ -175,6 +175,8 @@ def _record(judged: Judged, inputs: Mapping[str, RunInput]) -> dict[str, Any]:
 
     result = judged.result
     used = {step["package"] for step in result.steps}
+    makers = [offer.stage for offer in result.offered.values() if offer.value is not None]
+    used |= {host.registry().package_of("stages", maker) for maker in makers}
     model = RunInput(judged.model, store.digest(judged.model), (judged.path,))
     against = next((inputs[name].paths[0].name for name in ("density", "reference") if name in inputs), "")
     return {

@@ -124,6 +124,8 @@ def validate(
                 step, table = _run(stage, own, inputs, seed, threads)
                 if offer and offer.value is not None:
                     step["inputs"][offer.name] = offer.stage
+                    step["facts"] |= facts_of({f"{offer.stage}: {name}": value for name, value in offer.facts.items()})
+                    notes += offer.notes
         except (NotGivenError, NotApplicableError) as error:
             result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: {error.hint}"
             if offer and offer.problem:

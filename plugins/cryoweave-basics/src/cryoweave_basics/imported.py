@@ -67,6 +67,8 @@ def read(density: DensityMap | None, params: ProbabilitiesParams, ctx: Context) 
         total = sum(values[names.index(name)].astype(np.float32) for name in CHAIN)
         values.insert(0, np.minimum(total, 1).astype(np.float16))
         names.insert(0, BACKBONE)
+    if 0 < (known := sum(name in AMINO_ACIDS for name in names)) < len(AMINO_ACIDS):
+        ctx.log.warning(f"maps of {known} of the 20 amino acids: threading takes them as evidence if all are there")
     ctx.note("classes", ", ".join(names))
     return ProbabilityMaps(np.stack(values), frame, tuple(names))
 

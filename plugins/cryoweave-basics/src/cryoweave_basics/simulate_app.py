@@ -49,6 +49,7 @@ def simulate(
     ] = 0.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
+    as_json: console.Json = False,
 ) -> None:
     """The map that an experiment would give of a model: electron scattering, solvent, noise, fall-off, mask."""
     from cryoweave.io.maps import read_map, write_map
@@ -73,5 +74,8 @@ def simulate(
         inputs["density"] = read_map(like)
     density = run_stage("model.simulate", params=params, seed=seed, threads=threads, **inputs)
     write_map(output, density)
+    if as_json:
+        console.data_json({"map": output, "shape_zyx": density.frame.shape_zyx, "voxel_xyz": density.frame.voxel_xyz})
+        return
     shape = " x ".join(str(n) for n in density.frame.shape_zyx[::-1])
     console.say(f"{output}: {shape} voxels of {density.frame.voxel_xyz[0]:.3g} Å")

@@ -9,6 +9,8 @@ from cryoweave.io.elements import scattering
 from cryoweave.kernels.experiment import Conditions, Scatterers, experimental_map
 from cryoweave_basics.stages import SimulateParams
 
+UNKNOWN_B = 20.0
+"""Å²: B factor of a model that has none, as the validators take it."""
 LARGEST = 1500
 """Voxels along an edge: larger boxes are refused before they fill the memory."""
 
@@ -19,7 +21,12 @@ def simulated(model: Model, density: DensityMap | None, params: SimulateParams, 
         raise InputError("the model has no atom", "give a model with atoms")
     known, element, coefficients_a, coefficients_b = scattering(model)
     frame = density.frame if density is not None else _around(model, params)
-    b_factor = np.full(len(model), params.b_factor) if params.b_factor is not None else model.b_factor
+    if params.b_factor is not None:
+        b_factor = np.full(len(model), params.b_factor)
+    else:
+        b_factor = np.where(model.b_is_confidence, UNKNOWN_B, model.b_factor)
+        if model.b_is_confidence.any():
+            ctx.log.warning(f"the model's B column holds confidences: {UNKNOWN_B:g} Å² are taken for these atoms")
     atoms = Scatterers(
         model.xyz[known],
         element[known],

@@ -16,11 +16,11 @@ def load(params: MapsParams, ctx: Context) -> tuple[TorchNetwork, TorchNetwork]:
     PluginError
         If PyTorch is not installed.
     """
-    require_torch()
     paths = (
         found_file(params.first, METHOD, FIRST_FILE, "cryoread.maps.first"),
         found_file(params.second, METHOD, SECOND_FILE, "cryoread.maps.second"),
     )
+    require_torch()
     from cryoweave_cryoread.network import build_first, build_second, first, second
 
     one, other = fill(build_first(), read_checkpoint(paths[0])), fill(build_second(), read_checkpoint(paths[1]))

@@ -16,11 +16,11 @@ def load(params: MapsParams, ctx: Context) -> tuple[TorchNetwork, TorchNetwork]:
     PluginError
         If PyTorch is not installed.
     """
-    require_torch()
     paths = (
         found_file(params.atoms, METHOD, ATOM_FILE, "deepmainmast.maps.atoms"),
         found_file(params.amino, METHOD, AMINO_FILE, "deepmainmast.maps.amino"),
     )
+    require_torch()
     from cryoweave_deepmainmast.network import amino, atoms, build_amino, build_atoms
 
     first, second = fill(build_atoms(), read_checkpoint(paths[0])), fill(build_amino(), read_checkpoint(paths[1]))

@@ -36,6 +36,10 @@ class AminoEvidence:
         reference = np.average(probability, axis=0, weights=np.maximum(points.weight, 1e-6))
         self._xyz, self._odds = points.xyz, np.log(probability / reference)
 
+    def __len__(self) -> int:
+        """Points that say something."""
+        return len(self._xyz)
+
     def log_odds(self, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
         """At places ``(n, 3)`` in Å: shape ``(n, 20)`` in the order of ``LETTERS``."""
         found = np.zeros((len(xyz), len(LETTERS)))

@@ -17,6 +17,9 @@ from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
 from cryoweave_mainmast.sidechain import LETTERS, TRACED, SideChainSampler, side_chain_table
 from cryoweave_mainmast.stages import ThreadGappedParams
 
+FEW = 0.5
+"""Detected Cα over residues below which a user is warned."""
+
 
 def thread(
     density: DensityMap,
@@ -34,6 +37,11 @@ def thread(
     if len(traces):
         require_contrast(density, traces.xyz, "nodes")
     sampler, evidence = SideChainSampler(density), AminoEvidence(points)
+    if 0 < len(evidence) < FEW * len(sequence):
+        ctx.log.warning(
+            f"the detector saw {len(evidence)} Cα for {len(sequence)} residues: little of the map is as it learned "
+            "it, and the model is mostly guessed"
+        )
     tasks = []
     for name, fragments in traces.candidates():
         path, breaks = chain_of(traces, fragments)

@@ -21,8 +21,8 @@ def load(params: MapsParams, ctx: Context) -> tuple[TorchNetwork, int]:
     PluginError
         If PyTorch is not installed.
     """
-    require_torch()
     path = found_file(params.network, METHOD, FILE, "modelangelo.maps.network")
+    require_torch()
     from cryoweave_modelangelo.network import build, forward
 
     checkpoint = read_checkpoint(path, under="model", plain=(Namespace,))

@@ -43,6 +43,10 @@ def around(density: DensityMap, model: Model, params: NetworkParams, ctx: Contex
         found.append(probabilities(logits[:, here]))
         weight.append(np.maximum(fine.values[place][here], 0))
     ctx.note("network", detector.name)
+    ctx.log.warning(
+        "DAQ's probabilities are from our own network (unet.around), not the published one's; they are no independent "
+        "judge of a model that was built with it (unet-mainmast)"
+    )
     return PointCloud(
         np.concatenate(xyz), np.concatenate(weight), probabilities=np.concatenate(found, axis=1).T, classes=CLASSES
     )

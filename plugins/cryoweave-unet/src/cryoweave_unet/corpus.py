@@ -128,6 +128,11 @@ class Corpus:
         InputError
             If the file is not a training set of this format.
         """
+        how = "make one with `cryoweave detect dataset`"
+        if not path.is_file():
+            raise InputError(f"there is no file {path}", how)
+        if not zipfile.is_zipfile(path):
+            raise InputError(f"{path} is no training set: it is no .npz file", how)
         try:
             with np.load(path, allow_pickle=False) as file:
                 head = json.loads(file["head"].tobytes())
@@ -140,9 +145,7 @@ class Corpus:
                 for name, first, last in zip(head["names"], bounds[:-1], bounds[1:], strict=True)
             )
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path} is no training set: {error}", "make one with `cryoweave detect dataset`"
-            ) from error
+            raise InputError(f"{path} is no training set: {error}", how) from error
         return cls(entries, tuple(head["parts"]), head["about"])
 
 
@@ -181,7 +184,7 @@ def build_corpus(
     Raises
     ------
     InputError
-        If no file below the folders holds a structure.
+        If no file below the folders holds a structure, or all are left out.
     """
     paths = [path for folder in folders for path in _files(folder)]
     unwanted = tuple(name.upper() for name in exclude)
@@ -205,13 +208,19 @@ def build_corpus(
         else:
             found.append((entry, chain_sequences(model)))
     if not found:
+        unread = "".join(f"; {name}: {reason}" for name, reason in list(left_out.items())[:1])
         raise InputError(
-            f"no structure found below {', '.join(map(str, folders))}", "give folders of PDB or mmCIF files"
+            f"no structure found below {', '.join(map(str, folders))}{unread}", "give folders of PDB or mmCIF files"
         )
     away = [sequence for model in keep_away for sequence in chain_sequences(model)]
     groups = clusters_of([sequences for _, sequences in found] + [[one] for one in away], identity)
     near_tests = set(groups[len(found) :])
     kept = [i for i in range(len(found)) if groups[i] not in near_tests]
+    if not kept:
+        raise InputError(
+            f"all {len(found)} structures are left out: each is like a model that is to be kept away from",
+            "give other folders, or a higher --identity",
+        )
     left_out |= {found[i][0].name: "like a test case" for i in range(len(found)) if groups[i] in near_tests}
     entries = tuple(found[i][0] for i in kept)
     own = [groups[i] for i in kept]

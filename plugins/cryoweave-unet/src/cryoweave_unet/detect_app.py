@@ -4,7 +4,7 @@ from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -196,6 +196,7 @@ def evaluate(
     network: Annotated[
         Path | None, typer.Option("--network", metavar="FILE", help="A network, .onnx; ours if absent.")
     ] = None,
+    turns: Annotated[int, typer.Option("--turns", min=1, max=4, help="Look in so many orientations.")] = 1,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
     as_json: console.Json = False,
 ) -> None:
@@ -203,16 +204,20 @@ def evaluate(
     from cryoweave.io.maps import read_map
     from cryoweave.io.models import read_model
     from cryoweave.pipeline.execute import run_stage
-    from cryoweave_unet.evaluate import figures_of
+    from cryoweave_unet.evaluate import MEANINGS, figures_of
 
     model = read_model(reference)
-    maps = run_stage("unet.maps", density=read_map(map_file), params={"network": network}, threads=threads)
+    facts: dict[str, Any] = {}
+    params = {"network": network, "turns": turns}
+    maps = run_stage("unet.maps", density=read_map(map_file), params=params, threads=threads, facts=facts)
     found = figures_of(maps, model)
     figures = {**asdict(found), "f1": found.f1}
     if as_json:
-        console.data_json(figures)
+        console.data_json({**figures, "network": facts["network"]})
     else:
-        console.table(("figure", "value"), [(name, f"{value:.4g}") for name, value in figures.items()])
+        rows = [(name, f"{value:.4g}", MEANINGS[name]) for name, value in figures.items()]
+        console.table(("figure", "value", "meaning"), rows)
+        console.say(f"network: {facts['network']}")
 
 
 @app.command()

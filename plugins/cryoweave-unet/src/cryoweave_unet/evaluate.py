@@ -19,6 +19,19 @@ SEEN = 0.3
 """Backbone probability from which a native Cα counts as seen."""
 
 
+MEANINGS = {
+    "residues": "with a Cα in the model",
+    "threshold": "Cα probability at which F1 is best, found with the model at hand; points.calpha takes 0.1",
+    "recall": "model's Cα with a candidate within 3 Å, one to one, at that threshold",
+    "precision": "candidates with a Cα of the model within 3 Å, one to one, at that threshold",
+    "amino_top1": "model's Cα at which the right amino acid is the likeliest",
+    "amino_top3": "model's Cα at which it is among the three likeliest",
+    "backbone": "model's Cα with a backbone probability of at least 0.3",
+    "f1": "harmonic mean of recall and precision",
+}
+"""Of each figure."""
+
+
 @dataclass(frozen=True)
 class Figures:
     """What was found of a protein.
@@ -69,7 +82,7 @@ def figures_of(maps: ProbabilityMaps, model: Model) -> Figures:
     cloud = calpha(maps, THRESHOLDS[0])
     threshold, recall, precision = max(
         (_agreement(cloud, trace, threshold) for threshold in THRESHOLDS),
-        key=lambda one: one[1] * one[2] / sum(one[1:]),
+        key=lambda one: harmonic(one[1], one[2]),
     )
     rank = amino_ranks(maps, trace)
     seen = interpolate(maps.of(BACKBONE).values, maps.frame, trace.xyz) >= SEEN

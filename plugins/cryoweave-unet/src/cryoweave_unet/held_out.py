@@ -35,7 +35,10 @@ def chosen(entries: Sequence[Entry], count: int, *, nucleic: bool, seed: int) ->
     """Some structures of protein, or of nucleic acid, by chance."""
     some = [one for one in entries if len(one) <= LARGEST and bool((one.nucleic > 0).mean() > 0.5) == nucleic]
     if not some:
-        raise InputError(f"no held-out structure is of {'nucleic acid' if nucleic else 'protein'}")
+        raise InputError(
+            f"no structure of the part for tests is of {'nucleic acid' if nucleic else 'protein'}",
+            "give a training set that has some, or --nucleic for the other kind",
+        )
     order = np.random.default_rng(seed).permutation(len(some))[:count]
     return [some[i] for i in order.tolist()]
 

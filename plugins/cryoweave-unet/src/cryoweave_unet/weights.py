@@ -76,7 +76,7 @@ def load_detector(path: Path | None, ctx: Context, task: str = "detect") -> Dete
 
 
 def load_network(path: Path | None, ctx: Context, task: str) -> tuple[Network, str]:
-    """The network in a file, or the one for the task that comes with the plugin, and its name.
+    """The network in a file, or the one for the task that comes with the plugin, and what to call it in records.
 
     Raises
     ------
@@ -89,7 +89,8 @@ def load_network(path: Path | None, ctx: Context, task: str) -> tuple[Network, s
         path = path.expanduser()
         if not path.is_file():
             raise InputError(f"there is no file {path}", "check the path's spelling")
-        return _checked(Network(path, threads=ctx.threads, device=ctx.device), path.name, task), path.name
+        network = _checked(Network(path, threads=ctx.threads, device=ctx.device), path.name, task)
+        return network, _label(path.name, _digest(path))
     table = shipped()
     if task not in table:
         raise PluginError(
@@ -100,7 +101,7 @@ def load_network(path: Path | None, ctx: Context, task: str) -> tuple[Network, s
         problem = _problem(own, digest)
         if problem:
             raise PluginError(problem, "install cryoweave-unet again")
-        return _checked(Network(own, threads=ctx.threads, device=ctx.device), name, task), name
+        return _checked(Network(own, threads=ctx.threads, device=ctx.device), name, task), _label(name, digest)
 
 
 def shipped() -> dict[str, tuple[str, str]]:
@@ -130,10 +131,18 @@ def check_weights() -> CheckResult:
     return CheckResult(True, f"{', '.join(name for name, _ in table.values())}, ONNX Runtime {onnxruntime.__version__}")
 
 
+def _label(name: str, digest: str) -> str:
+    return f"{name} (SHA-256 {digest[:12]}…)"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _problem(path: Path, digest: str) -> str:
     if not path.is_file():
         return f"the weights {path.name} are missing"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+    if _digest(path) != digest:
         return f"the weights {path.name} are not those that were shipped: their SHA-256 differs"
     return ""
 
