@@ -26,6 +26,8 @@ WINDOW = 12
 """Residues on either side that tell a register."""
 SHARPNESS = 0.8
 """Share of the log-odds that counts; chosen so that a confidence is about the chance to be right."""
+LEARNED_SHARPNESS = 0.2
+"""The same where a detector's amino acids count too: neighbours' errors go together, and the density is seen twice."""
 
 
 class Refiner:
@@ -49,7 +51,8 @@ class Refiner:
                 break
             xyz = backbone[node, CA]
         settled = replace(start, score=score, residue=residue, xyz=xyz)
-        return settled, register_confidence(match, residue, node, bonded)
+        sharpness = LEARNED_SHARPNESS if len(self.evidence) else SHARPNESS
+        return settled, register_confidence(sharpness * match, residue, node, bonded)
 
     def log_odds(self, backbone: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of each amino acid at each residue, from the density and from what a detector saw."""
@@ -116,8 +119,9 @@ def register_confidence(
 ) -> NDArray[np.float32]:
     """How much better each residue's surroundings fit its own place in the sequence than any other, 0..1.
 
-    The log-odds of the placed residues around it, along one unbroken piece, are summed in their own register and in
-    every other; the confidence is the own register's share of the exponentials.
+    The log-odds ``match`` of the placed residues around it, along one unbroken piece, are summed in their own register
+    and in every other; the confidence is the own register's share of the exponentials. A wrong trace or a sequence that
+    is not in the map is not seen by it.
     """
     length = match.shape[1]
     broken = (np.diff(node) != 1) | (np.diff(residue) != 1) | ~bonded[node[:-1]]
@@ -128,6 +132,6 @@ def register_confidence(
         around = around[piece[around] == piece[k]]
         first, last = residue[around[0]], residue[around[-1]]
         shifts = np.arange(-first, length - last)
-        sums = SHARPNESS * match[node[around][:, None], residue[around][:, None] + shifts].sum(axis=0)
+        sums = match[node[around][:, None], residue[around][:, None] + shifts].sum(axis=0)
         confidence[k] = 1 / np.exp(sums - sums[first]).clip(max=1e30).sum()
     return confidence
