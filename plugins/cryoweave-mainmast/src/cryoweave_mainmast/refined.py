@@ -26,7 +26,7 @@ WINDOW = 12
 """Residues on either side that tell a register."""
 SHARPNESS = 0.8
 """Share of the log-odds that counts; chosen so that a confidence is about the chance to be right."""
-LEARNED_SHARPNESS = 0.2
+LEARNED_SHARPNESS = 0.35
 """The same where a detector's amino acids count too: neighbours' errors go together, and the density is seen twice."""
 
 
