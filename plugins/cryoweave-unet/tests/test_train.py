@@ -57,11 +57,13 @@ def test_a_training_that_was_stopped_equals_one_that_was_not(tmp_path, small):
         assert torch.allclose(value, halves.net.state_dict()[name], atol=1e-5), name
 
 
-def test_the_exported_network_is_the_same(tmp_path, small):
+@pytest.mark.parametrize("bits", [16, 8])
+def test_the_exported_network_is_the_same(tmp_path, small, bits):
     trained(tmp_path / "run", small, 3)
     state, about = mean_of(tmp_path / "run")
     path = tmp_path / "net.onnx"
-    export(state, path, about)
+    export(state, path, about, bits)
+    assert path.stat().st_size < (7e6 if bits == 16 else 3.6e6)
     net = UNet()
     net.load_state_dict(weights_of(path, DETECT))
     net.eval()

@@ -37,7 +37,8 @@ def frozen(values: Any, dtype: DTypeLike, name: str, shape: tuple[int | None, ..
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         wanted = ", ".join("n" if n is None else str(n) for n in shape)
         raise InputError(f"{name} has shape {array.shape}, wanted ({wanted})")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    # NaN and infinity come out of min and max, which make no second array.
+    if array.dtype.kind == "f" and array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
         raise InputError(f"{name} holds a value that is not finite", "replace NaN and infinite values before you go on")
     if array.flags.writeable or not array.flags.c_contiguous:
         array = np.array(array, order="C")

@@ -43,6 +43,19 @@ class Offer:
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What it adds to the validator's inputs."""
+        return {} if self.value is None else {self.name: self.value}
+
+    @property
+    def excuse(self) -> str:
+        """Why there is none, to be added to what the validator lacks."""
+        return f"; {self.problem}: {self.problem.hint}" if self.problem else ""
+
+
+NO_OFFER = Offer("", "")
+
 
 def offers_for(
     validators: Collection[Stage],

@@ -16,7 +16,7 @@ from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.events import warned
 from cryoweave.pipeline.execute import facts_of, run_stage
 from cryoweave.pipeline.measure import measured
-from cryoweave.pipeline.offers import Offer, Progress, offers_for
+from cryoweave.pipeline.offers import NO_OFFER, Offer, Progress, offers_for
 from cryoweave.pipeline.outputs import merge_scores, score_names
 from cryoweave.pipeline.settings import assign, check_params, parse_settings
 from cryoweave.pipeline.wiring import HOW_TO_GIVE
@@ -116,28 +116,28 @@ def validate(
             ways = ", ".join(dict.fromkeys(WAYS.get(name, name) for name in missing))
             result.left_out[stage.id] = f"needs {' and '.join(missing)}: give {ways}"
             continue
-        offer = offered.get(stage.id)
-        if offer and offer.value is not None:
-            inputs[offer.name] = offer.value
+        offer = offered.get(stage.id, NO_OFFER)
         try:
             with warned(f"cryoweave.stage.{stage.id}") as notes:
-                step, table = _run(stage, own, inputs, seed, threads)
-                if offer and offer.value is not None:
-                    step["inputs"][offer.name] = offer.stage
-                    step["facts"] |= facts_of({f"{offer.stage}: {name}": value for name, value in offer.facts.items()})
-                    notes += offer.notes
+                step, table = _run(stage, own, inputs | offer.inputs, seed, threads)
+                _say(step, offer)
         except (NotGivenError, NotApplicableError) as error:
-            result.left_out[stage.id] = f"{str(error).removeprefix(f'stage {stage.id}: ')}: {error.hint}"
-            if offer and offer.problem:
-                result.left_out[stage.id] += f"; {offer.problem}: {offer.problem.hint}"
+            reason = f"{str(error).removeprefix(f'stage {stage.id}: ')}: {error.hint}"
+            result.left_out[stage.id] = f"{reason}{offer.excuse}"
         except CryoweaveError as error:
             result.failed[stage.id] = error
         else:
             result.ran.append(stage.id)
-            result.notes += [note for note in notes if note not in result.notes]
+            result.notes += [note for note in (*notes, *offer.notes) if note not in result.notes]
             tables.append((step, table))
     result.steps, result.scores = _joined(tables, model)
     return result
+
+
+def _say(step: dict[str, Any], offer: Offer) -> None:
+    """Where an input is from that nobody gave."""
+    step["inputs"] |= dict.fromkeys(offer.inputs, offer.stage)
+    step["facts"] |= facts_of({f"{offer.stage}: {name}": value for name, value in offer.facts.items()})
 
 
 def _run(

@@ -208,10 +208,7 @@ def build_corpus(
         else:
             found.append((entry, chain_sequences(model)))
     if not found:
-        unread = "".join(f"; {name}: {reason}" for name, reason in list(left_out.items())[:1])
-        raise InputError(
-            f"no structure found below {', '.join(map(str, folders))}{unread}", "give folders of PDB or mmCIF files"
-        )
+        raise _nothing_found(folders, left_out)
     away = [sequence for model in keep_away for sequence in chain_sequences(model)]
     groups = clusters_of([sequences for _, sequences in found] + [[one] for one in away], identity)
     near_tests = set(groups[len(found) :])
@@ -228,6 +225,13 @@ def build_corpus(
     if parts is not None:
         return Corpus(entries, tuple(parts.get(entry.name, "train") for entry in entries), about)
     return Corpus(entries, _split(own, shares, seed), about)
+
+
+def _nothing_found(folders: Sequence[Path], left_out: Mapping[str, str]) -> InputError:
+    first = "".join(f"; {name}: {reason}" for name, reason in list(left_out.items())[:1])
+    return InputError(
+        f"no structure found below {', '.join(map(str, folders))}{first}", "give folders of PDB or mmCIF files"
+    )
 
 
 def read_parts(path: Path | None) -> dict[str, str]:

@@ -37,6 +37,7 @@ def maps(density: DensityMap, params: MapsParams, ctx: Context) -> ProbabilityMa
         found[(slice(None), *place)] = values[: len(names)]
     ctx.note("network", detector.name)
     ctx.note("runs on", detector.network.runs_on)
+    found.flags.writeable = False  # so that it is not copied
     return ProbabilityMaps(found, fine.frame, names)
 
 

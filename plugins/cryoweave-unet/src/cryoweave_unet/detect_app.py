@@ -178,14 +178,17 @@ def graphs(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where `detect train` keeps its state.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The network, .onnx.")],
+    bits: Annotated[int, typer.Option("--bits", min=8, max=16, help="Of each weight: 16 or 8.")] = 16,
 ) -> None:
     """Write the network of a training as an ONNX file."""
     _require_torch()
     from cryoweave_unet.export import export as write
     from cryoweave_unet.train import mean_of
 
+    if bits not in (8, 16):
+        raise UsageError(f"--bits {bits} cannot be written", "give 8 or 16")
     state, about = mean_of(folder)
-    write(state, output, about)
+    write(state, output, about, bits)
     console.say(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {about['steps']} steps")
 
 

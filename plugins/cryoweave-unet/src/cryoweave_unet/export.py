@@ -1,4 +1,4 @@
-"""A trained network as an ONNX file: convolutions with their normalisation folded in, weights in float16.
+"""A trained network as an ONNX file: convolutions with their normalisation folded in, weights in float16 or int8.
 
 The file's properties keep the normalisations, so that training can go on from the file.
 """
@@ -23,6 +23,8 @@ OPSET, IR = 17, 9
 EPSILON = 1e-5
 """Of torch's batch normalisation."""
 NORMS = "norms"
+SCALE = ".scale"
+"""Ends the name of what int8 weights are to be multiplied by."""
 _PARTS = ("weight", "bias", "running_mean", "running_var")
 
 State = Mapping[str, torch.Tensor]
@@ -31,7 +33,8 @@ State = Mapping[str, torch.Tensor]
 class Nodes:
     """Nodes and weights, one after the other."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, bits: int = 16) -> None:
+        self.bits = bits
         self.state = {name: value.detach().double().numpy() for name, value in state.items()}
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
@@ -42,7 +45,13 @@ class Nodes:
         return out
 
     def weight(self, name: str, values: NDArray[np.float64]) -> str:
-        """In float16; the runtime turns it to float32 once, when the file is loaded."""
+        """In float16, or kernels in int8 with a scale for each output; float32 once the file is loaded."""
+        if self.bits == 8 and values.ndim == 5:
+            scale = np.maximum(np.abs(values).max(axis=(1, 2, 3, 4), keepdims=True), 1e-12) / 127
+            whole = np.rint(values / scale).astype(np.int8)
+            self.weights.append(numpy_helper.from_array(whole, name))
+            self.weights.append(numpy_helper.from_array(scale.astype(np.float32), name + SCALE))
+            return self.add("Mul", [self.add("Cast", [name], to=TensorProto.FLOAT), name + SCALE])
         self.weights.append(numpy_helper.from_array(values.astype(np.float16), name))
         return self.add("Cast", [name], to=TensorProto.FLOAT)
 
@@ -88,7 +97,7 @@ def folding(state: Mapping[str, NDArray[np.float64]], norm: str) -> tuple[NDArra
     return scale, bias - mean * scale
 
 
-def unet_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
+def unet_model(state: State, about: Mapping[str, str], bits: int = 16) -> onnx.ModelProto:
     """The U-Net of these weights; input ``density`` ``(n, inputs, d, d, d)``, output ``logits`` ``(n, c, d, d, d)``.
 
     Parameters
@@ -97,8 +106,10 @@ def unet_model(state: State, about: Mapping[str, str]) -> onnx.ModelProto:
         As of :class:`~cryoweave_unet.network.UNet`.
     about
         Written into the file's properties: ``task``, and where the weights come from.
+    bits
+        Of a kernel's weights: 16 or 8.
     """
-    graph = Nodes(state)
+    graph = Nodes(state, bits)
     graph.weights.append(numpy_helper.from_array(np.array([1, 1, 2, 2, 2], np.float32), "scales"))
     x = "density"
     for number in (0, 2):
@@ -138,7 +149,7 @@ def finished(graph: Nodes, inputs: list[Any], outputs: list[Any], about: Mapping
     return model
 
 
-def export(state: State, path: Path, about: Mapping[str, str]) -> None:
+def export(state: State, path: Path, about: Mapping[str, str], bits: int = 16) -> None:
     """Write the network of a task to a file, whole or not at all.
 
     Parameters
@@ -149,10 +160,12 @@ def export(state: State, path: Path, about: Mapping[str, str]) -> None:
         The file.
     about
         Written into the file's properties: ``task``, and where the weights come from.
+    bits
+        Of a U-Net's kernels: 16 (float) or 8 (whole numbers with a scale for each output).
     """
     from cryoweave_unet.export_refiner import refiner_model
 
-    model = refiner_model(state, about) if about["task"] == REFINE.name else unet_model(state, about)
+    model = refiner_model(state, about) if about["task"] == REFINE.name else unet_model(state, about, bits)
     part = path.with_name(path.name + ".part")
     part.write_bytes(model.SerializeToString())
     part.replace(path)
@@ -170,6 +183,8 @@ def weights_of(path: Path, task: Task) -> dict[str, torch.Tensor]:
     try:
         model = onnx.load(path)
         found = {one.name: numpy_helper.to_array(one).astype(np.float64) for one in model.graph.initializer}
+        for name in [name for name in found if name.endswith(SCALE)]:
+            found[name.removesuffix(SCALE)] = found[name.removesuffix(SCALE)] * found.pop(name)
         props = {one.key: one.value for one in model.metadata_props}
         if (other := props.get("task", task.name)) != task.name:
             raise ValueError(f"it is a network of {other}")

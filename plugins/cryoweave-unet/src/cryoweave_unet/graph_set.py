@@ -38,18 +38,23 @@ def make_graphs(
         if path.exists():
             continue
         found = [one for i in range(start, start + SHARD) if (one := _graph(source, detector, i)) is not None]
-        columns: dict[str, Any] = {
-            f"{name}-{i}": _small(value)
-            for i, one in enumerate(found)
-            for part in (one.graph, one)
-            for name, value in ((f.name, getattr(part, f.name)) for f in fields(part))
-            if name != "graph"
-        }
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez_compressed(file, count=len(found), **columns)
-        part.replace(path)
+        write_graphs(path, found)
     progress(count, count)
+
+
+def write_graphs(path: Path, graphs: Sequence[Labelled]) -> None:
+    """Write graphs to one file, whole or not at all; real numbers in float16."""
+    columns: dict[str, Any] = {
+        f"{name}-{i}": _small(value)
+        for i, one in enumerate(graphs)
+        for part in (one.graph, one)
+        for name, value in ((f.name, getattr(part, f.name)) for f in fields(part))
+        if name != "graph"
+    }
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, count=len(graphs), **columns)
+    part.replace(path)
 
 
 def _small(values: NDArray[Any]) -> NDArray[Any]:
