@@ -15,86 +15,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from cryoweave.errors import InputError
+from cryoweave_unet.export_refiner import refiner_model
 from cryoweave_unet.network import BLOCKS, STRIDE
+from cryoweave_unet.nodes import NORM_PARTS, SCALE, Nodes, State, finished, folding, norm_of
 from cryoweave_unet.tasks import REFINE, Task
 
-OPSET, IR = 17, 9
-"""Old enough for every ONNX Runtime that is supported."""
-EPSILON = 1e-5
-"""Of torch's batch normalisation."""
 NORMS = "norms"
-SCALE = ".scale"
-"""Ends the name of what int8 weights are to be multiplied by."""
-_PARTS = ("weight", "bias", "running_mean", "running_var")
-
-State = Mapping[str, torch.Tensor]
-
-
-class Nodes:
-    """Nodes and weights, one after the other."""
-
-    def __init__(self, state: State, bits: int = 16) -> None:
-        self.bits = bits
-        self.state = {name: value.detach().double().numpy() for name, value in state.items()}
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
-
-    def add(self, kind: str, inputs: list[str], **attributes: Any) -> str:
-        out = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [out], **attributes))
-        return out
-
-    def weight(self, name: str, values: NDArray[np.float64]) -> str:
-        """In float16, or kernels in int8 with a scale for each output; float32 once the file is loaded."""
-        if self.bits == 8 and values.ndim == 5:
-            scale = np.maximum(np.abs(values).max(axis=(1, 2, 3, 4), keepdims=True), 1e-12) / 127
-            whole = np.rint(values / scale).astype(np.int8)
-            self.weights.append(numpy_helper.from_array(whole, name))
-            self.weights.append(numpy_helper.from_array(scale.astype(np.float32), name + SCALE))
-            return self.add("Mul", [self.add("Cast", [name], to=TensorProto.FLOAT), name + SCALE])
-        self.weights.append(numpy_helper.from_array(values.astype(np.float16), name))
-        return self.add("Cast", [name], to=TensorProto.FLOAT)
-
-    def convolution(self, x: str, name: str, stride: int = 1) -> str:
-        """A convolution or linear layer, with the normalisation that follows it folded in."""
-        weight = self.state[f"{name}.weight"]
-        norm = norm_of(name)
-        if f"{norm}.running_var" in self.state:
-            scale, bias = folding(self.state, norm)
-            weight = weight * scale.reshape(-1, 1, 1, 1, 1)
-        else:
-            bias = self.state[f"{name}.bias"]
-        weight = weight.reshape(*weight.shape, *(1,) * (5 - weight.ndim))
-        pads = [weight.shape[2] // 2 if stride == 1 else 0] * 6
-        inputs = [x, self.weight(f"{name}.weight", weight), self.weight(f"{name}.bias", bias)]
-        return self.add("Conv", inputs, kernel_shape=list(weight.shape[2:]), pads=pads, strides=[stride] * 3)
-
-    def block(self, x: str, name: str) -> str:
-        inner = self.add("Relu", [self.convolution(x, f"{name}.first.0")])
-        inner = self.convolution(inner, f"{name}.second.0")
-        return self.add("Relu", [self.add("Add", [x, inner])])
-
-    def doubled(self, x: str) -> str:
-        return self.add(
-            "Resize",
-            [x, "", "scales"],
-            mode="nearest",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-        )
-
-
-def norm_of(convolution: str) -> str:
-    """Name of the normalisation after a convolution: the next in its sequence."""
-    head, _, last = convolution.rpartition(".")
-    return f"{head}.{int(last) + 1}" if last.isdecimal() else ""
-
-
-def folding(state: Mapping[str, NDArray[np.float64]], norm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a normalisation multiplies by and adds."""
-    weight, bias, mean, variance = (state[f"{norm}.{part}"] for part in _PARTS)
-    scale = weight / np.sqrt(variance + EPSILON)
-    return scale, bias - mean * scale
 
 
 def unet_model(state: State, about: Mapping[str, str], bits: int = 16) -> onnx.ModelProto:
@@ -138,17 +64,6 @@ def unet_model(state: State, about: Mapping[str, str], bits: int = 16) -> onnx.M
     return finished(graph, ends[:1], ends[1:], {**about, "stride": str(STRIDE), NORMS: _packed_norms(graph.state)})
 
 
-def finished(graph: Nodes, inputs: list[Any], outputs: list[Any], about: Mapping[str, str]) -> onnx.ModelProto:
-    """The graph as a checked model."""
-    made = helper.make_graph(graph.nodes, "network", inputs, outputs, graph.weights)
-    model = helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="cryoweave"
-    )
-    helper.set_model_props(model, dict(about))
-    onnx.checker.check_model(model)
-    return model
-
-
 def export(state: State, path: Path, about: Mapping[str, str], bits: int = 16) -> None:
     """Write the network of a task to a file, whole or not at all.
 
@@ -163,8 +78,6 @@ def export(state: State, path: Path, about: Mapping[str, str], bits: int = 16) -
     bits
         Of a U-Net's kernels: 16 (float) or 8 (whole numbers with a scale for each output).
     """
-    from cryoweave_unet.export_refiner import refiner_model
-
     model = refiner_model(state, about) if about["task"] == REFINE.name else unet_model(state, about, bits)
     part = path.with_name(path.name + ".part")
     part.write_bytes(model.SerializeToString())
@@ -211,7 +124,7 @@ def weights_of(path: Path, task: Task) -> dict[str, torch.Tensor]:
 
 def _norm_names(state: Mapping[str, Any]) -> list[str]:
     norms = [name.removesuffix(".running_var") for name in state if name.endswith(".running_var")]
-    return [f"{norm}.{part}" for norm in norms for part in _PARTS]
+    return [f"{norm}.{part}" for norm in norms for part in NORM_PARTS]
 
 
 def _packed_norms(state: Mapping[str, NDArray[np.float64]]) -> str:

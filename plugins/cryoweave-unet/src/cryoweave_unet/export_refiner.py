@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cryoweave_unet.export import EPSILON, Nodes, State, finished
 from cryoweave_unet.graphs import DIRECTIONS, EDGE, NEIGHBOURS, NODE
+from cryoweave_unet.nodes import EPSILON, Nodes, State, finished
 from cryoweave_unet.refiner import HEADS, LAYERS, OUTPUTS, WIDTH
 
 
