@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("maps", nargs="*", metavar="MAP")
     parser.add_argument("--recipe", action="append", choices=RECIPES)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     data = options.data
     print("| map | density | secondary structure | recipe |", " | ".join(FIGURES), "| seconds | passed | in order |")
     print("|---" * (len(FIGURES) + 7) + "|")
