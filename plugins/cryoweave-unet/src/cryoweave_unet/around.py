@@ -8,7 +8,7 @@ from cryoweave.errors import InputError
 from cryoweave.host import Context
 from cryoweave.kernels.grid import mask_around, require_contrast
 from cryoweave_unet.classes import AMINO, ATOMS, HEADS, STRUCTURE
-from cryoweave_unet.infer import softmax, tiles
+from cryoweave_unet.infer import Inner, softmax, tiles
 from cryoweave_unet.prepare import prepared
 from cryoweave_unet.stages import NetworkParams
 from cryoweave_unet.weights import load_detector
@@ -32,11 +32,11 @@ def around(density: DensityMap, model: Model, params: NetworkParams, ctx: Contex
     if not near.any():
         raise InputError("the model has no amino acid in the map", "does it belong to this map?")
 
-    def watched(box: NDArray[np.float32]) -> NDArray[np.float32]:
-        return detector.run(box, lambda: ctx.progress(0, 0))
+    def logits_of(box: NDArray[np.float32], inner: Inner) -> NDArray[np.float32]:
+        return detector.run(box, lambda: ctx.progress(0, 0))[inner]
 
     xyz, found, weight = [], [], []
-    for place, logits in tiles(fine.values[None], watched, detector.stride, ctx.progress, near):
+    for place, logits in tiles(fine.values[None], logits_of, detector.stride, ctx.progress, near):
         here = near[place]
         zyx = np.argwhere(here) + np.array([part.start for part in place])
         xyz.append(fine.frame.to_xyz(zyx))

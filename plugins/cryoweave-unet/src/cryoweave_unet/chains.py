@@ -9,7 +9,7 @@ from cryoweave.kernels.grid import require_contrast
 from cryoweave_unet.classes import BACKBONE, CHAIN, NONE, STRUCTURE
 from cryoweave_unet.coarse import ON_CHAIN, VOXEL
 from cryoweave_unet.diffusion import sampled
-from cryoweave_unet.infer import softmax, tiles
+from cryoweave_unet.infer import Inner, softmax, tiles
 from cryoweave_unet.prepare import prepared
 from cryoweave_unet.stages import ChainParams, DiffuseParams
 from cryoweave_unet.weights import load_detector
@@ -26,10 +26,10 @@ def chains(density: DensityMap, params: ChainParams, ctx: Context) -> Probabilit
     names = (*CHAIN[1:], *STRUCTURE)
     found = np.zeros((len(names), *coarse.values.shape), np.float16)
 
-    def watched(box: NDArray[np.float32]) -> NDArray[np.float32]:
-        return detector.run(box, lambda: ctx.progress(0, 0))
+    def logits_of(box: NDArray[np.float32], inner: Inner) -> NDArray[np.float32]:
+        return detector.run(box, lambda: ctx.progress(0, 0))[inner]
 
-    for place, logits in tiles(coarse.values[None], watched, detector.stride, ctx.progress):
+    for place, logits in tiles(coarse.values[None], logits_of, detector.stride, ctx.progress):
         logits[0] += EVEN
         chain, fold = softmax(logits[: len(CHAIN)]), softmax(logits[len(CHAIN) :])
         found[(slice(None), *place)] = np.concatenate((chain[1:], fold))
@@ -47,9 +47,9 @@ def diffused(density: DensityMap, params: DiffuseParams, ctx: Context) -> Probab
     def clean_of(noisy: NDArray[np.float32], time: float) -> NDArray[np.float32]:
         nonlocal step
 
-        def run(box: NDArray[np.float32]) -> NDArray[np.float32]:
+        def run(box: NDArray[np.float32], inner: Inner) -> NDArray[np.float32]:
             when = np.full_like(box[:, :1], time)
-            return detector.run(np.concatenate((box, when), axis=1), lambda: ctx.progress(0, 0))
+            return detector.run(np.concatenate((box, when), axis=1), lambda: ctx.progress(0, 0))[inner]
 
         def progress(done: int, total: int) -> None:
             ctx.progress(step * total + done, params.steps * total)

@@ -7,7 +7,7 @@ from cryoweave.data import DensityMap, ProbabilityMaps
 from cryoweave.host import Context
 from cryoweave.kernels.grid import require_contrast
 from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS, STRUCTURE
-from cryoweave_unet.infer import softmax, tiles
+from cryoweave_unet.infer import Inner, softmax, tiles
 from cryoweave_unet.prepare import prepared
 from cryoweave_unet.stages import MapsParams, NetworkParams
 from cryoweave_unet.weights import load_detector
@@ -25,15 +25,15 @@ def maps(density: DensityMap, params: MapsParams, ctx: Context) -> ProbabilityMa
     names = CLASSES if params.classes == "all" else tuple(c for c in CLASSES if c not in (*STRUCTURE, *AMINO))
     found = np.zeros((len(names), *fine.values.shape), np.float16)
 
-    def watched(box: NDArray[np.float32]) -> NDArray[np.float32]:
-        total = np.zeros((len(CLASSES), *box.shape[2:]), np.float32)
+    def seen(box: NDArray[np.float32], inner: Inner) -> NDArray[np.float32]:
+        views = []
         for axes in HALF_TURNS[: params.turns]:
             logits = detector.run(np.ascontiguousarray(np.flip(box, axes)), lambda: ctx.progress(0, 0))
-            total += probabilities(np.flip(logits, axes)[0])
-        total /= params.turns
-        return total[None]
+            views.append(probabilities(np.flip(logits, axes)[inner]))
+        mean: NDArray[np.float32] = np.mean(views, axis=0, dtype=np.float32)
+        return mean
 
-    for place, values in tiles(fine.values[None], watched, detector.stride, ctx.progress):
+    for place, values in tiles(fine.values[None], seen, detector.stride, ctx.progress):
         found[(slice(None), *place)] = values[: len(names)]
     ctx.note("network", detector.name)
     ctx.note("runs on", detector.network.runs_on)

@@ -11,8 +11,10 @@ from cryoweave.errors import StageError
 CORE, HALO = 64, 16
 """Voxels along the edge of what a tile gives, and on each side of it what it only looks at. They are part of the
 method, not options: with another halo a voxel sees more or less around it, and the values differ a little."""
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Channels ``(1, inputs, d, d, d)`` to logits ``(1, c, d, d, d)``."""
+Inner = tuple[int | slice, ...]
+Run = Callable[[NDArray[np.float32], Inner], NDArray[np.float32]]
+"""Channels ``(1, inputs, d, d, d)``, and the wanted part of what the network gives, ``(1, c, d, d, d)``, to values of it,
+``(k, z, y, x)``."""
 Tile = tuple[tuple[slice, slice, slice], NDArray[np.float32]]
 
 
@@ -23,7 +25,7 @@ def tiles(
     progress: Callable[[int, int], object],
     wanted: NDArray[np.bool_] | None = None,
 ) -> Iterator[Tile]:
-    """Place in the map and logits ``(c, z, y, x)`` of every tile that holds density.
+    """Place in the map and values ``(c, z, y, x)`` of every tile that holds density.
 
     Parameters
     ----------
@@ -46,11 +48,11 @@ def tiles(
         progress(done, len(places))
         core = tuple(slice(at, min(at + CORE, n)) for at, n in zip(place, shape, strict=True))
         edge = [-(-(part.stop - part.start + 2 * HALO) // stride) * stride for part in core]
-        logits = run(_cut(channels, [at - HALO for at in place], edge)[None])
-        if not np.isfinite(logits).all():
+        inner: Inner = (0, slice(None), *(slice(HALO, HALO + part.stop - part.start) for part in core))
+        values = run(_cut(channels, [at - HALO for at in place], edge)[None], inner)
+        if not np.isfinite(values).all():
             raise StageError("the network gives values that are not finite", "is its file whole?")
-        inner = (slice(None), *(slice(HALO, HALO + part.stop - part.start) for part in core))
-        yield (core[0], core[1], core[2]), logits[0][inner]
+        yield (core[0], core[1], core[2]), values
     progress(len(places), len(places))
 
 
