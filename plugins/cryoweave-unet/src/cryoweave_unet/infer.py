@@ -13,8 +13,8 @@ CORE, HALO = 64, 16
 method, not options: with another halo a voxel sees more or less around it, and the values differ a little."""
 Inner = tuple[int | slice, ...]
 Run = Callable[[NDArray[np.float32], Inner], NDArray[np.float32]]
-"""Channels ``(1, inputs, d, d, d)``, and the wanted part of what the network gives, ``(1, c, d, d, d)``, to values of it,
-``(k, z, y, x)``."""
+"""Channels ``(1, inputs, d, d, d)``, and the wanted part of what the network
+gives, ``(1, c, d, d, d)``; values of that part, ``(k, z, y, x)``."""
 Tile = tuple[tuple[slice, slice, slice], NDArray[np.float32]]
 
 
