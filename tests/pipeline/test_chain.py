@@ -2,7 +2,7 @@ import pytest
 
 from cryoweave.errors import PluginError, UsageError
 from cryoweave.host import Recipe, Step
-from cryoweave.pipeline.chain import load_recipe, parse_chain
+from cryoweave.pipeline.chain import load_recipe, parse_chain, parse_value
 from cryoweave.pipeline.settings import parse_settings
 
 
@@ -110,3 +110,16 @@ def test_a_recipe_of_two_packages_names_both(monkeypatch, toys):
     monkeypatch.setattr(host, "registry", lambda: registry)
     with pytest.raises(PluginError, match="cryoweave-toys and cryoweave-other"):
         load_recipe("toy")
+
+
+@pytest.mark.parametrize(
+    "text", ["net.onnx", "3J6B_9.pdb", "2566_new.mrc.gz", "./1.mrc", "~/2.mrc", "/a-b.mrc"]
+)
+def test_names_of_files_need_no_quotes(text):
+    assert parse_value(text, "here") == text
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), ("1e5", 1e5), ("-2.5", -2.5), ("2026-11-25", None)])
+def test_numbers_stay_numbers(text, value):
+    found = parse_value(text, "here")
+    assert found == value if value is not None else not isinstance(found, str)

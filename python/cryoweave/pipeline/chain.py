@@ -14,7 +14,7 @@ from cryoweave.host.records import Recipe, Step
 INLINE = "chain"
 _EXAMPLE = 'write it like "FAMILY.STAGE(param=0.2) > FAMILY.STAGE", with stages from `cryoweave stages list`'
 _STAGE = re.compile(r"([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+)\s*(?:\((.*)\))?", re.DOTALL)
-_BARE = re.compile(r"(?:[A-Za-z_]|\.{0,2}/|~/)[\w.+/-]*")
+_BARE = re.compile(r"(?:[A-Za-z_]|\d[\d.]*[A-Za-z_]|\.{0,2}/|~/)[\w.+/-]*")
 _OPEN, _CLOSE = "([{", ")]}"
 
 
