@@ -112,9 +112,7 @@ def test_a_recipe_of_two_packages_names_both(monkeypatch, toys):
         load_recipe("toy")
 
 
-@pytest.mark.parametrize(
-    "text", ["net.onnx", "3J6B_9.pdb", "2566_new.mrc.gz", "./1.mrc", "~/2.mrc", "/a-b.mrc"]
-)
+@pytest.mark.parametrize("text", ["net.onnx", "3J6B_9.pdb", "2566_new.mrc.gz", "./1.mrc", "~/2.mrc", "/a-b.mrc"])
 def test_names_of_files_need_no_quotes(text):
     assert parse_value(text, "here") == text
 
