@@ -1,5 +1,7 @@
 """Cα candidates in probability maps."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,9 @@ from cryoweave import run_stage
 from cryoweave.data import ProbabilityMaps
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import InputError, StageError
-from cryoweave.kernels.candidates import apart
+from cryoweave.kernels.candidates import apart, candidates
 from cryoweave.testing import StageContract, ideal_model, simulated_map
+from cryoweave_basics.stages import CalphaParams
 
 AMINO = tuple(AMINO_ACIDS)
 CLASSES = ("backbone", "CA", "helix", "strand", "coil", *AMINO)
@@ -63,6 +66,15 @@ class TestPoints(StageContract):
 
     def inputs(self):
         return {"maps": maps_of(ideal_model())}
+
+
+def test_stage_and_kernel_have_the_same_defaults():
+    """The detectors' own figures are by the kernel's, a user's run by the stage's."""
+    kernel = {name: one.default for name, one in signature(candidates).parameters.items()}
+    stage = CalphaParams()
+    assert (stage.threshold, stage.width, stage.apart, stage.gather) == tuple(
+        kernel[name] for name in ("threshold", "width", "closest", "gather")
+    )
 
 
 def test_candidates_need_no_amino_acids():

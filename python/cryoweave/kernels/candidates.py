@@ -11,6 +11,8 @@ from cryoweave.kernels.graph import nearest, neighbour_pairs
 from cryoweave.kernels.grid import gaussian
 from cryoweave.kernels.peaks import local_maxima
 
+THRESHOLD = 0.1
+"""Least averaged probability of a candidate, unless another is asked for."""
 LEAST = 0.01
 """Share of the highest probability of the atom below which a voxel has no say in a candidate's classes."""
 
@@ -20,10 +22,10 @@ def candidates(
     atom: str,
     classes: Sequence[str],
     *,
-    threshold: float,
-    width: float,
-    closest: float,
-    gather: float,
+    threshold: float = THRESHOLD,
+    width: float = 0.7,
+    closest: float = 2.2,
+    gather: float = 1.2,
 ) -> PointCloud:
     """Peaks of one class, the likeliest first; weight: its averaged probability there.
 

@@ -81,10 +81,11 @@ def offers_for(
     progress
         See :data:`Progress`.
     """
-    found = {}
+    found: dict[str, Offer] = {}
     for stage in validators:
         for maker in host.registry().stages.values():
-            if stage.id not in maker.offers or not _in_need(stage, params.get(stage.id, {})):
+            made = stage.id in found and found[stage.id].value is not None
+            if made or stage.id not in maker.offers or not _in_need(stage, params.get(stage.id, {})):
                 continue
             inputs = {name: present[name] for name in maker.takes if name in present}
             name = next((one for one in stage.optional if stage.takes[one] is maker.gives), None)

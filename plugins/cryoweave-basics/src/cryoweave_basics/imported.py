@@ -12,12 +12,13 @@ from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import InputError, NotGivenError, UsageError
 from cryoweave.host import Context
 from cryoweave.io.maps import read_map
+from cryoweave_basics.detect import FOLDS
 from cryoweave_basics.stages import ProbabilitiesParams
 
 BACKBONE = "backbone"
 CHAIN = ("N", "CA", "C", "O")
 KNOWN = (
-    BACKBONE, *CHAIN, "CB", "other", "helix", "strand", "coil", *AMINO_ACIDS,
+    BACKBONE, *CHAIN, "CB", "other", *FOLDS, *AMINO_ACIDS,
     "P", "sugar", "base", "base_A", "base_C", "base_G", "base_UT", "protein",
 )  # fmt: skip
 """Names of classes, in the order in which they are given out."""

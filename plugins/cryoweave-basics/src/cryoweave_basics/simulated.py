@@ -5,12 +5,11 @@ import numpy as np
 from cryoweave.data import DensityMap, Frame, Model
 from cryoweave.errors import InputError
 from cryoweave.host import Context
+from cryoweave.io.confidence import CONFIDENT_B
 from cryoweave.io.elements import scattering
 from cryoweave.kernels.experiment import Conditions, Scatterers, experimental_map
 from cryoweave_basics.stages import SimulateParams
 
-UNKNOWN_B = 20.0
-"""Å²: B factor of a model that has none, as the validators take it."""
 LARGEST = 1500
 """Voxels along an edge: larger boxes are refused before they fill the memory."""
 
@@ -24,9 +23,9 @@ def simulated(model: Model, density: DensityMap | None, params: SimulateParams, 
     if params.b_factor is not None:
         b_factor = np.full(len(model), params.b_factor)
     else:
-        b_factor = np.where(model.b_is_confidence, UNKNOWN_B, model.b_factor)
+        b_factor = np.where(model.b_is_confidence, CONFIDENT_B, model.b_factor)
         if model.b_is_confidence.any():
-            ctx.log.warning(f"the model's B column holds confidences: {UNKNOWN_B:g} Å² are taken for these atoms")
+            ctx.log.warning(f"the model's B column holds confidences: {CONFIDENT_B:g} Å² are taken for these atoms")
     atoms = Scatterers(
         model.xyz[known],
         element[known],

@@ -7,8 +7,8 @@ from cryoweave.data import DensityMap, Model, PointCloud
 from cryoweave.errors import InputError
 from cryoweave.host import Context
 from cryoweave.kernels.grid import mask_around, require_contrast
-from cryoweave_unet.classes import AMINO, ATOMS, HEADS, STRUCTURE
-from cryoweave_unet.infer import Inner, softmax, tiles
+from cryoweave_unet.classes import AMINO, ATOMS, STRUCTURE
+from cryoweave_unet.infer import Inner, heads_of, softmax, tiles
 from cryoweave_unet.prepare import prepared
 from cryoweave_unet.stages import NetworkParams
 from cryoweave_unet.weights import load_detector
@@ -54,5 +54,5 @@ def around(density: DensityMap, model: Model, params: NetworkParams, ctx: Contex
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits ``(34, n)`` to probabilities of ``CLASSES``, ``(29, n)``."""
-    parts = dict(zip(HEADS, np.split(logits, np.cumsum([len(head) for head in HEADS.values()])[:-1]), strict=True))
+    parts = heads_of(logits)
     return np.concatenate((softmax(parts["amino"]), softmax(parts["atoms"][1:]), softmax(parts["structure"])))

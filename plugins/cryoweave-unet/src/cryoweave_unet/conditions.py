@@ -31,8 +31,8 @@ def random_conditions(rng: np.random.Generator, resolutions: tuple[float, float]
 def random_displacements(entry: Entry, rng: np.random.Generator) -> NDArray[np.float64]:
     """B factor of each atom in Å²: more where the structure is loose, and along side chains."""
     n = len(entry)
-    loose = np.clip((25 - entry.crowd) / 20, 0, 1) * (entry.amino >= 0)
-    b = np.full(n, rng.uniform(15, 45)) + rng.uniform(0, 90) * loose**1.5
+    loose = looseness(entry)
+    b: NDArray[np.float64] = np.full(n, rng.uniform(15, 45)) + rng.uniform(0, 90) * loose**1.5
     typical = float(np.median(entry.b_factor)) if n else 1.0
     b += rng.uniform(0, 45) * np.clip(entry.b_factor / max(typical, 1) - 1, -0.5, 2)
     for _ in range(int(rng.integers(0, 4))):
@@ -42,6 +42,11 @@ def random_displacements(entry: Entry, rng: np.random.Generator) -> NDArray[np.f
             b += rng.uniform(0, 120) * np.exp(-((entry.xyz - place) ** 2).sum(axis=1) / (2 * reach**2))
     b += rng.uniform(1, 16) * entry.depth * (0.5 + loose)
     return np.clip(b, 8, 400)
+
+
+def looseness(entry: Entry) -> NDArray[np.float32]:
+    """How little each atom's residue is surrounded, 0 (buried) to 1; 0 for other residues than amino acids."""
+    return np.asarray(np.clip((25 - entry.crowd) / 20, 0, 1) * (entry.amino >= 0), np.float32)
 
 
 def random_occupancy(entry: Entry, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, ProbabilityMaps
 from cryoweave.host import Context
 from cryoweave.kernels.grid import require_contrast
-from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS, STRUCTURE
-from cryoweave_unet.infer import Inner, softmax, tiles
+from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, STRUCTURE
+from cryoweave_unet.infer import Inner, heads_of, softmax, tiles
 from cryoweave_unet.prepare import prepared
 from cryoweave_unet.stages import MapsParams, NetworkParams
 from cryoweave_unet.weights import load_detector
@@ -48,10 +48,7 @@ def check(params: NetworkParams, **_inputs: object) -> None:
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits ``(34, ...)`` to probabilities in the order of ``CLASSES``, ``(33, ...)``."""
-    parts, start = {}, 0
-    for name, classes in HEADS.items():
-        parts[name] = softmax(logits[start : start + len(classes)])
-        start += len(classes)
+    parts = {name: softmax(part) for name, part in heads_of(logits).items()}
     backbone = parts["atoms"][list(MAIN_CHAIN)].sum(axis=0, keepdims=True)
     chain = (np.minimum(backbone, 1), parts["atoms"][1:], parts["nucleic"][1:], parts["structure"], parts["amino"])
     return np.concatenate(chain)

@@ -100,7 +100,7 @@ def figures_of(maps: ProbabilityMaps, model: Model) -> Figures:
 def calpha(maps: ProbabilityMaps, threshold: float) -> PointCloud:
     """Candidates as ``points.calpha`` finds them."""
     classes = (*STRUCTURE, *AMINO)
-    return candidates(maps, "CA", classes, threshold=threshold, width=0.7, closest=2.2, gather=1.2)
+    return candidates(maps, "CA", classes, threshold=threshold)
 
 
 def _agreement(cloud: PointCloud, trace: Model, threshold: float) -> tuple[float, float, float]:

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, Frame, ProbabilityMaps
 from cryoweave.errors import InputError
 from cryoweave.kernels import grid
+from cryoweave.kernels.candidates import THRESHOLD
 from cryoweave.kernels.experiment import Conditions, experimental_map
 from cryoweave.kernels.metrics import match_points
 from cryoweave_unet.classes import AMINO, ATOMS, BACKBONE, CHAIN, NUCLEIC
 from cryoweave_unet.coarse import coarse_sites
+from cryoweave_unet.conditions import looseness
 from cryoweave_unet.corpus import Entry
 from cryoweave_unet.evaluate import CLOSE, calpha, harmonic
 from cryoweave_unet.samples import scatterers
@@ -22,8 +24,6 @@ PROBABLE = 0.5
 """Probability from which a voxel counts as main chain."""
 NEAR = 2.0
 """Å: a voxel of a class of nucleic acid is right if an atom of the class is this close."""
-THRESHOLD = 0.1
-"""Of Cα candidates, as the default of ``points.calpha``."""
 LARGEST = 40_000
 """Atoms: larger structures are left out, for their time."""
 
@@ -55,7 +55,7 @@ def simulated(entry: Entry, resolution: float, seed: int) -> DensityMap:
 
 def displacements(entry: Entry) -> NDArray[np.float64]:
     """B factors in Å²: 30, up to 60 more where the structure is loose, and more along side chains."""
-    loose = np.clip((25 - entry.crowd) / 20, 0, 1) * (entry.amino >= 0)
+    loose = looseness(entry)
     return np.asarray(30 + 60 * loose**1.5 + 6 * entry.depth * (0.5 + loose))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.errors import StageError
+from cryoweave_unet.classes import HEADS
 
 CORE, HALO = 64, 16
 """Voxels along the edge of what a tile gives, and on each side of it what it only looks at. They are part of the
@@ -64,6 +65,12 @@ def _cut(channels: NDArray[np.float32], first: list[int], edge: list[int]) -> ND
     there = [slice(part.start - at, part.stop - at) for part, at in zip(here, first, strict=True)]
     out[:, *there] = channels[:, *here]
     return out
+
+
+def heads_of(logits: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """The detector's logits ``(34, ...)`` by head."""
+    ends = np.cumsum([len(classes) for classes in HEADS.values()])[:-1]
+    return dict(zip(HEADS, np.split(logits, ends), strict=True))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, Frame, Model
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.io.confidence import CONFIDENT_B
 from cryoweave.io.elements import scattering
 from cryoweave.kernels.grid import require_contrast
 from cryoweave.kernels.simulate import simulate_electron
@@ -18,10 +19,6 @@ OVERSAMPLING = 3.0
 BLUR = 12.0
 """Least B factor of an atom on that grid, over the square of the resolution: what folds back beyond the grid's own
 limit is then e^-12, against e^-3 at the last coefficient that is kept."""
-
-CONFIDENT_B = 20.0
-"""Å²; B factor of atoms whose B column holds a confidence. Figures hardly depend on it: from 0 to 60 Å², CC_mask of the
-demo's model (3.2 Å) is 0.715 to 0.735, but 0.632 with its confidences, for the surest atoms were then blurred most."""
 
 Spectrum = NDArray[np.complex64]
 
