@@ -10,7 +10,7 @@ from cryoweave.data import ProbabilityMaps
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import InputError, StageError
 from cryoweave.kernels.candidates import apart, candidates
-from cryoweave.testing import StageContract, ideal_model, simulated_map
+from cryoweave.testing import StageContract, ideal_model, perfect_maps, simulated_map
 from cryoweave_basics.stages import CalphaParams
 
 AMINO = tuple(AMINO_ACIDS)
@@ -18,20 +18,8 @@ CLASSES = ("backbone", "CA", "helix", "strand", "coil", *AMINO)
 DENSITY = simulated_map(ideal_model(), resolution=3.0)
 
 
-def maps_of(model, *, blur=0.0, seed=0):
-    """Probability maps as a perfect network would give them."""
-    trace = model.trace_atoms()
-    frame = DENSITY.frame.with_voxel(1.0)
-    voxels = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
-    distance = np.linalg.norm(voxels[:, None] - trace.xyz, axis=2)
-    near = np.exp(-0.5 * (distance.min(axis=1) / 0.9) ** 2).reshape(frame.shape_zyx)
-    owner = distance.argmin(axis=1).reshape(frame.shape_zyx)
-    values = np.zeros((len(CLASSES), *frame.shape_zyx), np.float16)
-    values[CLASSES.index("CA")] = values[CLASSES.index("backbone")] = near
-    kinds = np.array([AMINO.index(name) for name in trace.residue_name.tolist()])[owner]
-    for i, name in enumerate(AMINO):
-        values[CLASSES.index(name)] = 0.8 * (kinds == i) + 0.01
-    return ProbabilityMaps(values, frame, CLASSES)
+def maps_of(model):
+    return perfect_maps(model, DENSITY.frame.with_voxel(1.0), CLASSES)
 
 
 def test_points_are_the_residues_with_their_types():

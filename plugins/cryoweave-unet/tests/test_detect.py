@@ -19,7 +19,7 @@ from cryoweave.io.maps import read_map
 from cryoweave.io.models import read_model
 from cryoweave.kernels.grid import interpolate
 from cryoweave.pipeline.validation import validate
-from cryoweave.testing import StageContract, ideal_model, simulated_map
+from cryoweave.testing import StageContract, ideal_model, perfect_maps, simulated_map
 from cryoweave_unet import weights
 from cryoweave_unet.classes import AMINO, ATOMS, CLASSES, HEADS
 from cryoweave_unet.evaluate import figures_of
@@ -83,20 +83,8 @@ def test_only_atoms_on_request(tmp_path):
     assert found.classes == ("backbone", *ATOMS[1:], "P", "sugar", "base")
 
 
-def maps_of(model, *, blur=0.0, seed=0):
-    """Probability maps as a perfect network would give them."""
-    trace = model.trace_atoms()
-    frame = DENSITY.frame.with_voxel(1.0)
-    voxels = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
-    distance = np.linalg.norm(voxels[:, None] - trace.xyz, axis=2)
-    near = np.exp(-0.5 * (distance.min(axis=1) / 0.9) ** 2).reshape(frame.shape_zyx)
-    owner = distance.argmin(axis=1).reshape(frame.shape_zyx)
-    values = np.zeros((len(CLASSES), *frame.shape_zyx), np.float16)
-    values[CLASSES.index("CA")] = values[CLASSES.index("backbone")] = near
-    kinds = np.array([AMINO.index(name) for name in trace.residue_name.tolist()])[owner]
-    for i, name in enumerate(AMINO):
-        values[CLASSES.index(name)] = 0.8 * (kinds == i) + 0.01
-    return ProbabilityMaps(values, frame, CLASSES)
+def maps_of(model):
+    return perfect_maps(model, DENSITY.frame.with_voxel(1.0), CLASSES)
 
 
 def test_figures_of_a_perfect_network():

@@ -2,6 +2,6 @@
 
 from cryoweave.testing.contract import StageContract
 from cryoweave.testing.registries import make_registry
-from cryoweave.testing.synthetic import ideal_model, sequences_of, simulated_map
+from cryoweave.testing.synthetic import ideal_model, perfect_maps, sequences_of, simulated_map
 
-__all__ = ["StageContract", "ideal_model", "make_registry", "sequences_of", "simulated_map"]
+__all__ = ["StageContract", "ideal_model", "make_registry", "perfect_maps", "sequences_of", "simulated_map"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence as Numbers
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap, Frame, Model, Sequence, SequenceSet
-from cryoweave.data.residues import PROTEIN_NAMES
+from cryoweave.data import DensityMap, Frame, Model, ProbabilityMaps, Sequence, SequenceSet
+from cryoweave.data.residues import AMINO_ACIDS, PROTEIN_NAMES
 from cryoweave.kernels.simulate import simulate_blurred
 
 TORSIONS = {"H": (-57.0, -47.0), "E": (-120.0, 130.0), "C": (-75.0, 145.0)}
@@ -103,6 +103,32 @@ def simulated_map(
     if noise:
         values += np.random.default_rng(seed).normal(0.0, noise * values.max(), values.shape).astype(np.float32)
     return DensityMap(values, frame)
+
+
+def perfect_maps(model: Model, frame: Frame, classes: Numbers[str]) -> ProbabilityMaps:
+    """Probability maps as a perfect network would give them, float16.
+
+    Parameters
+    ----------
+    model
+        A protein with one Cα a residue.
+    frame
+        The grid.
+    classes
+        Names; ``CA`` and ``backbone`` are high at the Cα, the residue's three letters all around it, others are 0.
+    """
+    trace = model.trace_atoms()
+    voxels = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
+    distance = np.linalg.norm(voxels[:, None] - trace.xyz, axis=2)
+    near = np.exp(-0.5 * (distance.min(axis=1) / 0.9) ** 2).reshape(frame.shape_zyx)
+    kinds = trace.residue_name[distance.argmin(axis=1)].reshape(frame.shape_zyx)
+    values = np.zeros((len(classes), *frame.shape_zyx), np.float16)
+    for i, name in enumerate(classes):
+        if name in ("CA", "backbone"):
+            values[i] = near
+        elif name in AMINO_ACIDS:
+            values[i] = 0.8 * (kinds == name) + 0.01
+    return ProbabilityMaps(values, frame, tuple(classes))
 
 
 def _main_chain(torsions: Numbers[tuple[float, float]]) -> NDArray[np.float64]:
