@@ -24,6 +24,9 @@ VALUES = [
     SEQUENCES.sequences[0],
     data.Threading(SEQUENCES, [0], [0], [2], np.zeros((1, 3)), [0.5], [1.0], ("trace 0",)),
     data.Model.from_trace(np.zeros((1, 3)), *(np.array(column) for column in (["ALA"], ["A"], [1], [0.0]))),
+    data.ModelSet(
+        ("m",), (data.Model.from_trace(np.zeros((1, 3)), *(np.array(c) for c in (["ALA"], ["A"], [1], [0.0]))),)
+    ),
     data.Poses(np.eye(3)[None], np.zeros((1, 3)), [1.0], ["m"]),
     data.ScoreTable(*NAMES, {"q": [1.0]}, {"q": 1.0}, {"q": data.Metric("Q.")}),
 ]

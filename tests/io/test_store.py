@@ -17,6 +17,7 @@ from cryoweave.data import (
     Frame,
     Metric,
     Model,
+    ModelSet,
     PointCloud,
     Poses,
     ProbabilityMaps,
@@ -62,7 +63,16 @@ def values() -> dict[type, Any]:
             ('trace 0, "forward"', ""),
         ),
         Model: Model.from_trace(np.round(xyz, 3), names, chain, number, np.round(single, 2)),
-        Poses: Poses(rotation, RNG.normal(size=(2, 3)), [1.0, 0.1], ["a", "b c"]),
+        ModelSet: ModelSet(
+            ("a", "b/c"),
+            (
+                Model.from_trace(np.round(xyz, 3), names, chain, number, np.round(single, 2)),
+                Model.from_trace(np.round(xyz[:2], 3), names[:2], chain[:2], number[:2], np.round(single[:2], 2)),
+            ),
+        ),
+        Poses: Poses(
+            rotation, RNG.normal(size=(2, 3)), [1.0, 0.1], ["a", "b c"], {"z": np.array([np.nan, 0.1]), "overlap": [3, 4]}
+        ),
         ScoreTable: ScoreTable(
             chain, number, np.array(["", "A", "", "", "", "", ""]), names,
             {"daq": np.array([0.1, np.nan, *range(5)])}, {"daq": np.nan, "recall": 1 / 3},
@@ -81,6 +91,8 @@ def same(one: Any, other: Any) -> bool:
         return one.dtype.kind == other.dtype.kind and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     if isinstance(one, dict):
         return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(same(left, right) for left, right in zip(one, other, strict=True))
     return bool(one == other or (one != one and other != other))
 
 
@@ -196,6 +208,9 @@ def test_digests_tell_values_apart() -> None:
         (PointCloud, "edges.tsv", "\xff\xfe\0", "no column 'i'"),
         (Traces, "fragments.tsv", "candidate\tscore\n", "names a fragment that is not there"),
         (Poses, "poses.tsv", "model\tscore\n", "no column"),
+        (ModelSet, "001.cif", None, "does not exist"),
+        (ModelSet, "models.json", '{"names": ["a"], "files": []}', "one file per model"),
+        (ModelSet, "models.json", '{"names": ["a", "a"], "files": ["000.cif", "001.cif"]}', "two models"),
         (SequenceSet, "sequences.json", "[]", "not a JSON object"),
         (SequenceSet, "sequences.json", "{", "not JSON"),
         (SequenceSet, "sequences.json", '{"sequences": [{}]}', "does not have the members"),

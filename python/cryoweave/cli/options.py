@@ -71,13 +71,13 @@ Secondary = Annotated[
         help="Secondary structure of the proteins, letters H, E, C or a PSIPRED or SPIDER file; e.g. chain.ss2.",
     ),
 ]  # fmt: skip
-ModelFile = Annotated[
-    Path | None,
+ModelFiles = Annotated[
+    list[Path] | None,
     typer.Option(
         "--model",
         readable=False,
         metavar="FILE",
-        help="Model to start from or to fit, PDB or mmCIF, e.g. --model af2.cif.",
+        help="Model to start from or to fit, PDB or mmCIF, e.g. --model af2.cif; may be repeated.",
         rich_help_panel=INPUTS,
     ),
 ]

@@ -15,7 +15,7 @@ def plan(
     rna: options.Rna = None,
     dna: options.Dna = None,
     secondary_structure: options.Secondary = None,
-    model: options.ModelFile = None,
+    model: options.ModelFiles = None,
     reference: options.Reference = None,
     given: options.Given = None,
     chain: options.Chain = None,
@@ -31,6 +31,7 @@ def plan(
 ) -> None:
     """Check a run and show what it would do, step by step and why. Nothing is written."""
     from cryoweave.pipeline.chain import load_recipe
+    from cryoweave.pipeline.inputs import model_inputs
     from cryoweave.pipeline.plan import plan as make
     from cryoweave.pipeline.run import default_folder
 
@@ -41,8 +42,8 @@ def plan(
         {
             "density": density,
             "sequences": options.sequences_of(sequence, rna, dna),
-            "model": model,
             "reference": reference,
+            **model_inputs(chosen, model),
             **options.given_of(given),
         },
         set_ or [],

@@ -35,7 +35,7 @@ def run(
     rna: options.Rna = None,
     dna: options.Dna = None,
     secondary_structure: options.Secondary = None,
-    model: options.ModelFile = None,
+    model: options.ModelFiles = None,
     reference: options.Reference = None,
     given: options.Given = None,
     chain: options.Chain = None,

@@ -3,6 +3,7 @@
 from cryoweave.data.density import DensityMap, ProbabilityMaps
 from cryoweave.data.frame import Frame
 from cryoweave.data.model import Model
+from cryoweave.data.models import ModelSet
 from cryoweave.data.points import PointCloud
 from cryoweave.data.poses import Poses
 from cryoweave.data.scores import Curve, Metric, ScoreTable
@@ -16,6 +17,7 @@ __all__ = [
     "Frame",
     "Metric",
     "Model",
+    "ModelSet",
     "PointCloud",
     "Poses",
     "ProbabilityMaps",

@@ -1,6 +1,7 @@
 """Rigid placements of models in a map."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,15 @@ class Poses:
         The higher the better, float64, shape ``(n,)``.
     model
         Name of the model that each pose places, shape ``(n,)``.
+    measures
+        Other numbers of each pose by name, float64, shape ``(n,)``; NaN where one is not known.
     """
 
     rotation: NDArray[np.float64]
     translation: NDArray[np.float64]
     score: NDArray[np.float64]
     model: NDArray[np.str_]
+    measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     __repr__ = short_repr
 
@@ -37,10 +41,36 @@ class Poses:
         object.__setattr__(self, "translation", frozen(self.translation, np.float64, "translations", (None, 3)))
         object.__setattr__(self, "score", frozen(self.score, np.float64, "scores", (None,)))
         object.__setattr__(self, "model", frozen(self.model, np.str_, "model names", (None,)))
-        same_length(rotation=self.rotation, translation=self.translation, score=self.score, model=self.model)
+        object.__setattr__(self, "measures", {name: _column(name, column) for name, column in self.measures.items()})
+        same_length(
+            rotation=self.rotation, translation=self.translation, score=self.score, model=self.model, **self.measures
+        )
         products = self.rotation @ np.swapaxes(self.rotation, 1, 2)
         if not np.allclose(products, np.eye(3), atol=1e-4) or np.any(np.linalg.det(self.rotation) < 0):
             raise InputError("a pose's rotation is not a proper rotation matrix")
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def select(self, poses: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Poses":
+        """The poses that a mask, a list of indices or a slice names."""
+        return Poses(
+            self.rotation[poses],
+            self.translation[poses],
+            self.score[poses],
+            self.model[poses],
+            {name: column[poses] for name, column in self.measures.items()},
+        )
+
+    def moved(self, xyz: NDArray[np.float64], pose: int) -> NDArray[np.float64]:
+        """Points of the model, shape ``(n, 3)``, where a pose puts them."""
+        return np.asarray(xyz @ self.rotation[pose].T + self.translation[pose])
+
+
+def _column(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A column that may hold NaN."""
+    column = np.array(values, np.float64)
+    if column.ndim != 1:
+        raise InputError(f"{name} has shape {column.shape}, wanted (n)")
+    column.flags.writeable = False
+    return column

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cryoweave.data import (
     DensityMap,
     Model,
+    ModelSet,
     PointCloud,
     Poses,
     ProbabilityMaps,
@@ -266,6 +267,21 @@ def _load_model(folder: Path) -> Model:
     return read_model(folder / "model.cif")
 
 
+def _save_models(folder: Path, value: ModelSet) -> None:
+    files = [f"{i:03d}.cif" for i in range(len(value))]
+    for file, model in zip(files, value.models, strict=True):
+        write_model(folder / file, model)
+    write_json(folder / "models.json", {"names": list(value.names), "files": files})
+
+
+def _load_models(folder: Path) -> ModelSet:
+    record = read_json(folder / "models.json", {"names": list, "files": list})
+    names, files = record["names"], record["files"]
+    if len(names) != len(files) or not all(isinstance(text, str) for text in [*names, *files]):
+        raise InputError(f"{folder / 'models.json'} does not name one file per model", "make the folder again")
+    return ModelSet(tuple(names), tuple(read_model(folder / Path(file).name) for file in files))
+
+
 _ROTATION = [f"r{row}{column}" for row in "123" for column in "123"]
 _TRANSLATION = ["tx", "ty", "tz"]
 
@@ -273,15 +289,21 @@ _TRANSLATION = ["tx", "ty", "tz"]
 def _save_poses(folder: Path, value: Poses) -> None:
     rotation = dict(zip(_ROTATION, value.rotation.reshape(-1, 9).T, strict=True))
     translation = dict(zip(_TRANSLATION, value.translation.T, strict=True))
-    write_table(folder / "poses.tsv", {"model": value.model, "score": value.score, **rotation, **translation})
+    clash = sorted(set(value.measures) & {"model", "score", *rotation, *translation})
+    if clash:
+        raise InputError(f"no measure may be named {clash[0]!r}", "choose another name")
+    measures = {"model": value.model, "score": value.score, **value.measures}
+    write_table(folder / "poses.tsv", {**measures, **rotation, **translation})
 
 
 def _load_poses(folder: Path) -> Poses:
-    numbers = dict.fromkeys(["score", *_ROTATION, *_TRANSLATION], np.float64)
+    place = ["model", "score", *_ROTATION, *_TRANSLATION]
+    measures = [name for name in header_of(folder / "poses.tsv") if name not in place]
+    numbers = dict.fromkeys([*place[1:], *measures], np.float64)
     table = read_table(folder / "poses.tsv", {"model": np.str_, **numbers})
     rotation = np.stack([table[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3)
     translation = np.stack([table[name] for name in _TRANSLATION], axis=1)
-    return Poses(rotation, translation, table["score"], table["model"])
+    return Poses(rotation, translation, table["score"], table["model"], {name: table[name] for name in measures})
 
 
 TYPES: dict[type, Format] = {
@@ -292,6 +314,7 @@ TYPES: dict[type, Format] = {
     SequenceSet: Format(_save_sequences, _load_sequences),
     Threading: Format(_save_threading, _load_threading),
     Model: Format(_save_model, _load_model),
+    ModelSet: Format(_save_models, _load_models),
     Poses: Format(_save_poses, _load_poses),
     ScoreTable: Format(write_scores, read_scores),
 }

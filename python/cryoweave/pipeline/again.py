@@ -76,6 +76,8 @@ def _inputs(kept: Mapping[str, Any], recipe: object) -> dict[str, Any]:
         if isinstance(value, dict):
             found[name] = {molecule: path for molecule, path in value.items() if molecule != STRUCTURE}
             found |= {STRUCTURE: value[STRUCTURE]} if STRUCTURE in value else {}
+        elif isinstance(value, list) and name == "models":
+            found[name] = value
         elif isinstance(value, list) and len(value) == 1:
             found[name] = value[0]
         else:

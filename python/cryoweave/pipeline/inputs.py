@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cryoweave import host
-from cryoweave.data import Sequence, SequenceSet
+from cryoweave.data import Model, ModelSet, Sequence, SequenceSet
 from cryoweave.errors import PluginError, UsageError
-from cryoweave.host.records import load_object
-from cryoweave.pipeline.chain import near
+from cryoweave.host.records import Recipe, load_object
+from cryoweave.pipeline.chain import load_recipe, near
 from cryoweave.pipeline.wiring import TYPES
 
 STRUCTURE = "secondary_structure"
@@ -91,8 +91,9 @@ def load_inputs(inputs: Mapping[str, Any], secondary_structure: str | Path | Non
     Parameters
     ----------
     inputs
-        By name: ``density``, ``sequences``, ``model``, ``reference``, or the id of a file format. A path, a value of
-        the right type or None; for ``sequences`` also a mapping of ``protein``, ``rna`` and ``dna`` to paths.
+        By name: ``density``, ``sequences``, ``model``, ``models``, ``reference``, or the id of a file format. A path, a
+        value of the right type or None; for ``sequences`` also a mapping of ``protein``, ``rna`` and ``dna`` to paths,
+        for ``models`` a list of paths or models.
     secondary_structure
         File with the secondary structure of the protein's sequences.
 
@@ -128,6 +129,8 @@ def _value(name: str, given: Any) -> tuple[Any, tuple[Path, ...]]:
     from cryoweave.io.maps import read_map
     from cryoweave.io.models import read_model
 
+    if name == "models" and not isinstance(given, ModelSet):
+        return _models(given)
     if not isinstance(given, str | Path):
         return given, ()
     path = Path(given)
@@ -136,6 +139,43 @@ def _value(name: str, given: Any) -> tuple[Any, tuple[Path, ...]]:
     if name in TYPES:
         return read_model(path), (path,)
     return load_object(host.registry().format(name).load)(path), (path,)
+
+
+def _models(given: Any) -> tuple[Any, tuple[Path, ...]]:
+    """Models by the names of their files; the paths only if all are files."""
+    from cryoweave.io.models import read_model
+
+    listed = [given] if isinstance(given, str | Path | Model) else list(given)
+    names, models, paths = [], [], []
+    for one in listed:
+        if isinstance(one, str | Path):
+            paths.append(Path(one))
+            names.append(Path(one).name.removesuffix(".gz").rpartition(".")[0] or Path(one).name)
+            models.append(read_model(Path(one)))
+        else:
+            names.append("model")
+            models.append(one)
+    return ModelSet.named(names, models), tuple(paths) if len(paths) == len(listed) else ()
+
+
+def model_inputs(recipe: Recipe | str | Path, given: Any) -> dict[str, Any]:
+    """One or several models as the input that the recipe takes: ``models`` if a stage wants several, else ``model``.
+
+    Raises
+    ------
+    UsageError
+        If there are several, and no stage takes more than one.
+    """
+    if given is None or (isinstance(given, list | tuple) and not given):
+        return {}
+    stages = [host.registry().stage(step.stage) for step in load_recipe(recipe).steps]
+    if any(wanted is ModelSet for stage in stages for wanted in stage.takes.values()):
+        return {"models": given}
+    if isinstance(given, list | tuple):
+        if len(given) > 1:
+            raise UsageError(f"{len(given)} models are given, and no step of the recipe takes more than one")
+        given = given[0]
+    return {"model": given}
 
 
 def _sequences(given: Any, secondary_structure: str | Path | None) -> tuple[Any, dict[str, Path]]:
@@ -173,12 +213,25 @@ def _write(name: str, value: Any, folder: Path) -> dict[str, Path]:
         write_map(path, value)
     elif name == "sequences":
         return _write_sequences(value, folder)
+    elif name == "models":
+        return _write_models(value, folder)
     elif name in TYPES:
         path = folder / f"{name}.cif"
         write_model(path, value)
     else:
         raise UsageError(f"--given {name} wants a path, not a value")
     return {name: path}
+
+
+def _write_models(models: ModelSet, folder: Path) -> dict[str, Path]:
+    from cryoweave.io.model_writing import write_model
+
+    files = {}
+    for i, (name, model) in enumerate(models, 1):
+        letters = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)[:40]
+        files[name] = folder / f"{letters}_{i}.cif"
+        write_model(files[name], model)
+    return files
 
 
 def _write_sequences(sequences: SequenceSet, folder: Path) -> dict[str, Path]:

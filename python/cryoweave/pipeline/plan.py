@@ -120,7 +120,7 @@ def plan(
     recipe
         A recipe, its id, or the path of its TOML file, whose table ``[run]`` gives what is not given here.
     inputs
-        Paths or values by name: ``density``, ``sequences``, ``model``, ``reference``, or the id of a file format.
+        Paths or values by name: ``density``, ``sequences``, ``model``, ``models``, ``reference``, or a format's id.
     settings
         Parameters, ``{"step.param": value}`` or ``["step.param=value"]``.
     secondary_structure

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cryoweave import host
-from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
+from cryoweave.data import DensityMap, Model, ModelSet, ScoreTable, SequenceSet
 from cryoweave.data.arrays import short_repr
 from cryoweave.errors import UsageError
 from cryoweave.host.context import Context
@@ -22,7 +22,7 @@ from cryoweave.pipeline.ending import finish, report
 from cryoweave.pipeline.events import Journal, Watch, held, logged
 from cryoweave.pipeline.execute import call, choose_device, choose_threads, facts_of
 from cryoweave.pipeline.gate import check_before, told
-from cryoweave.pipeline.inputs import RunInput, load_inputs
+from cryoweave.pipeline.inputs import RunInput, load_inputs, model_inputs
 from cryoweave.pipeline.lock import LOCK, locked
 from cryoweave.pipeline.measure import measured
 from cryoweave.pipeline.outputs import UNFINISHED, remove_outputs
@@ -80,7 +80,7 @@ def run(
     *,
     map: str | Path | DensityMap | None = None,
     sequences: str | Path | SequenceSet | Mapping[str, str | Path] | None = None,
-    model: str | Path | Model | None = None,
+    model: str | Path | Model | Sequence[str | Path | Model] | ModelSet | None = None,
     reference: str | Path | Model | None = None,
     secondary_structure: str | Path | None = None,
     output: str | Path | None = None,
@@ -103,8 +103,10 @@ def run(
     recipe
         A recipe, its id, or the path of its TOML file. Inputs, seed, threads and device that are not given come from
         the table ``[run]`` of that file, if it has one: so ``run.toml`` of a run folder repeats that run.
-    map, model, reference
+    map, reference
         Paths or values.
+    model
+        Path or value; a list of them for a recipe that places several models.
     sequences
         Path of the proteins' FASTA file, a mapping of ``protein``, ``rna``, ``dna`` to paths, or a value.
     secondary_structure
@@ -143,7 +145,8 @@ def run(
     PluginError
         If a plugin or what a stage needs is missing or broken.
     """
-    inputs = {"density": map, "sequences": sequences, "model": model, "reference": reference, **(given or {})}
+    inputs = {"density": map, "sequences": sequences, "reference": reference, **(given or {})}
+    inputs |= model_inputs(recipe, model)
     begin = complete(recipe, inputs, secondary_structure, seed, threads, device)
     recipe = load_recipe(recipe)
     whole = prepare(recipe, begin.inputs, settings)

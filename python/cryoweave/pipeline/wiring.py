@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cryoweave import host
-from cryoweave.data import DensityMap, Model, SequenceSet
+from cryoweave.data import DensityMap, Model, ModelSet, SequenceSet
 from cryoweave.errors import PluginError, UsageError
 from cryoweave.host.params import Params
 from cryoweave.host.records import CheckResult, Recipe, Stage, Step, load_object
@@ -13,11 +13,18 @@ from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.settings import assign, check_params
 
 REFERENCE = "reference"
-TYPES: dict[str, type] = {"density": DensityMap, "sequences": SequenceSet, "model": Model, REFERENCE: Model}
+TYPES: dict[str, type] = {
+    "density": DensityMap,
+    "sequences": SequenceSet,
+    "model": Model,
+    "models": ModelSet,
+    REFERENCE: Model,
+}
 HOW_TO_GIVE = {
     "density": "-v MAP",
     "sequences": "--sequence FILE",
     "model": "--model FILE",
+    "models": "--model FILE",
     REFERENCE: "--reference FILE",
 }
 
