@@ -12,4 +12,5 @@ pub mod metrics;
 pub mod peaks;
 pub mod quality;
 pub mod refine;
+pub mod search;
 pub mod simulate;

@@ -1,0 +1,388 @@
+//! Exhaustive rigid search: for every rotation of a template, its score at every voxel of a target.
+//!
+//! Each thread turns, transforms and multiplies for itself; memory is a few numbers a voxel and thread, whatever the
+//! number of rotations.
+mod fft;
+mod template;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+pub use fft::fast_size;
+use fft::{Buffers, Plan, Planes, Products, Spectra};
+pub use template::Template;
+
+/// A local variance below this share of the largest is noise in the arithmetic, and gives no score.
+const FLAT: f32 = 1e-5;
+
+/// How a template is compared with the map around a voxel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Score {
+    /// `Σ t T`, summed over the channels: overlap, or of vectors the sum of their products.
+    Sum,
+    /// The same over the length of the template: the cosine, up to the length of the target.
+    Cosine,
+    /// Correlation about the mean under weights that turn with the template, whose channels are `w t` (of sum 0) and
+    /// `w`; up to the length of `√w t`.
+    Local,
+}
+
+impl Score {
+    fn products(self, channels: usize) -> Products {
+        match (self, channels) {
+            (Self::Local, _) => &[&[(0, 0)], &[(1, 0)], &[(1, 1)]],
+            (_, 1) => &[&[(0, 0)]],
+            (_, 2) => &[&[(0, 0), (1, 1)]],
+            _ => &[&[(0, 0), (1, 1), (2, 2)]],
+        }
+    }
+}
+
+/// A map in which templates are looked for: cyclic, so it needs an empty rim as wide as a template's radius.
+pub struct Target<'a> {
+    /// Each channel in the order (z, y, x); for a local score only the density.
+    pub channels: &'a [&'a [f32]],
+    /// Voxels along z, y and x.
+    pub shape: [usize; 3],
+    /// Å along x, y and z.
+    pub voxel_xyz: [f64; 3],
+    /// Voxels where a template's centre may lie; everywhere if there is none.
+    pub allowed: Option<&'a [bool]>,
+    /// By which a score is multiplied at each voxel, e.g. the inverse of a local deviation; by 1 if there is none.
+    pub factor: Option<&'a [f32]>,
+}
+
+/// The best that was found at each voxel and for each rotation.
+#[derive(Debug, PartialEq)]
+pub struct Found {
+    /// Best score at each voxel; -infinity where no centre may lie.
+    pub score: Vec<f32>,
+    /// Rotation that has it.
+    pub rotation: Vec<u32>,
+    /// Best score of each rotation.
+    pub best: Vec<f32>,
+    /// Voxel that has it.
+    pub voxel: Vec<u32>,
+}
+
+/// Compare a template in every rotation with every voxel of the target.
+///
+/// Of equal scores the first rotation and the first voxel stay, so that the number of threads changes nothing.
+pub fn search(
+    target: &Target,
+    template: &Template,
+    score: Score,
+    rotations: &[[[f64; 3]; 3]],
+    control: &Control,
+) -> Result<Found> {
+    let engine = Engine::new(target, template, score, control)?;
+    control.expect(rotations.len() as u64);
+    let next = AtomicUsize::new(0);
+    let threads = rayon::current_num_threads().min(rotations.len()).max(1);
+    let parts: Vec<(Found, Vec<usize>)> = (0..threads)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|_| engine.work(rotations, &next, control))
+        .collect::<Result<_>>()?;
+    Ok(merged(parts, rotations.len()))
+}
+
+struct Engine<'a> {
+    target: &'a Target<'a>,
+    template: &'a Template,
+    score: Score,
+    plan: Plan,
+    spectra: Spectra,
+    planes: Planes,
+    /// Which rows hold a voxel that is allowed.
+    rows: Vec<bool>,
+    /// Local variance below which there is no score.
+    flat: f32,
+}
+
+impl<'a> Engine<'a> {
+    fn new(target: &'a Target<'a>, template: &'a Template, score: Score, control: &Control) -> Result<Self> {
+        check(target, template, score)?;
+        let [nz, ny, nx] = target.shape;
+        let plan = Plan::new(target.shape);
+        let squares: Vec<f32>;
+        let spectra = if score == Score::Local {
+            let values = target.channels[0];
+            squares = values.iter().map(|value| value * value).collect();
+            plan.target(&[values, &squares], control)?
+        } else {
+            plan.target(target.channels, control)?
+        };
+        let rows: Vec<bool> = match target.allowed {
+            Some(allowed) => allowed.chunks_exact(nx).map(|row| row.contains(&true)).collect(),
+            None => vec![true; nz * ny],
+        };
+        let largest = target.channels[0].iter().map(|value| value * value).fold(0.0, f32::max);
+        let reach = (template.radius() / target.voxel_xyz[2]).ceil() as usize;
+        let filled = (0..nz).filter(|&z| z.min(nz - z) <= reach).collect();
+        let wanted = rows.chunks_exact(ny).map(|plane| plane.contains(&true)).collect();
+        Ok(Self {
+            target,
+            template,
+            score,
+            plan,
+            spectra,
+            planes: Planes { filled, wanted },
+            rows,
+            flat: FLAT * largest,
+        })
+    }
+
+    /// One thread's share of the rotations: what it found, and which they were.
+    fn work(&self, rotations: &[[[f64; 3]; 3]], next: &AtomicUsize, control: &Control) -> Result<(Found, Vec<usize>)> {
+        let voxels = self.rows.len() * self.target.shape[2];
+        let products = self.score.products(self.template.channels());
+        let mut buffers = self.plan.buffers(self.template.channels(), products.len());
+        let mut found = Found {
+            score: vec![f32::NEG_INFINITY; voxels],
+            rotation: vec![0; voxels],
+            best: Vec::new(),
+            voxel: Vec::new(),
+        };
+        let mut mine = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(rotation) = rotations.get(index) else { break };
+            control.step()?;
+            self.one(rotation, index as u32, products, &mut buffers, &mut found, control)?;
+            mine.push(index);
+        }
+        Ok((found, mine))
+    }
+
+    /// One rotation: turn, transform, multiply, transform back, keep the best.
+    fn one(
+        &self,
+        rotation: &[[f64; 3]; 3],
+        index: u32,
+        products: Products,
+        buffers: &mut Buffers,
+        found: &mut Found,
+        control: &Control,
+    ) -> Result<()> {
+        let [nz, ny, nx] = self.target.shape;
+        let channels = self.template.channels();
+        let turned = self.template.turned(rotation, self.target.voxel_xyz);
+        let mut sums = Sums::default();
+        let fill = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
+            let full = turned.row(signed(z, nz), signed(y, ny), rows);
+            if full {
+                sums.add(&rows[..channels], self.score);
+            }
+            full
+        };
+        self.plan
+            .forward(buffers, channels, &self.planes.filled, fill, control)?;
+        self.plan
+            .correlate(buffers, &self.spectra, products, &self.planes, control)?;
+        let mut best = (f32::NEG_INFINITY, 0);
+        let take = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
+            let row = z * ny + y;
+            if self.rows[row] {
+                let at = row * nx..(row + 1) * nx;
+                sums.score(rows, self.score, self.flat);
+                self.weigh(&mut rows[0], at.clone());
+                keep(&rows[0], &mut found.score[at.clone()], &mut found.rotation[at], index);
+                best_of(&rows[0], row * nx, &mut best);
+            }
+        };
+        self.plan
+            .inverse(buffers, products.len(), &self.planes.wanted, take, control)?;
+        found.best.push(best.0);
+        found.voxel.push(best.1);
+        Ok(())
+    }
+
+    /// A row of scores times the target's factor, -infinity where no centre may lie.
+    fn weigh(&self, row: &mut [f32], at: std::ops::Range<usize>) {
+        if let Some(factor) = self.target.factor {
+            for (value, factor) in row.iter_mut().zip(&factor[at.clone()]) {
+                *value *= factor;
+            }
+        }
+        if let Some(allowed) = self.target.allowed {
+            for (value, &allowed) in row.iter_mut().zip(&allowed[at]) {
+                *value = if allowed { *value } else { f32::NEG_INFINITY };
+            }
+        }
+    }
+}
+
+/// What a turned template sums to.
+#[derive(Default)]
+struct Sums {
+    squares: f64,
+    first: f64,
+    weight: f64,
+}
+
+impl Sums {
+    fn add(&mut self, rows: &[Vec<f32>], score: Score) {
+        let sum = |row: &Vec<f32>, of: fn(f32) -> f32| f64::from(row.iter().map(|&value| of(value)).sum::<f32>());
+        match score {
+            Score::Sum => {}
+            Score::Cosine => self.squares += rows.iter().map(|row| sum(row, |value| value * value)).sum::<f64>(),
+            Score::Local => {
+                self.first += sum(&rows[0], |value| value);
+                self.weight += sum(&rows[1], |value| value);
+            }
+        }
+    }
+
+    /// Scores from the outputs of the correlation, into the first row.
+    fn score(&self, rows: &mut [Vec<f32>], score: Score, flat: f32) {
+        match (score, rows) {
+            (Score::Cosine, [row, ..]) => {
+                let scale = if self.squares > 0.0 {
+                    self.squares.sqrt().recip()
+                } else {
+                    0.0
+                } as f32;
+                for value in row.iter_mut() {
+                    *value *= scale;
+                }
+            }
+            (Score::Local, [row, sums, squares]) => {
+                let (weight, first) = (self.weight as f32, self.first as f32);
+                let (floor, inverse) = (flat * weight, weight.recip());
+                for ((value, &sum), &square) in row.iter_mut().zip(&*sums).zip(&*squares) {
+                    let variance = square - sum * sum * inverse;
+                    let centred = *value - first * sum * inverse;
+                    *value = if variance > floor {
+                        centred / variance.sqrt()
+                    } else {
+                        0.0
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Take over the scores of a row that are better than those kept.
+fn keep(row: &[f32], score: &mut [f32], rotation: &mut [u32], index: u32) {
+    for ((&value, score), rotation) in row.iter().zip(score).zip(rotation) {
+        let better = value > *score;
+        *score = if better { value } else { *score };
+        *rotation = if better { index } else { *rotation };
+    }
+}
+
+/// The best score of a row and its voxel, if it is better.
+fn best_of(row: &[f32], first: usize, best: &mut (f32, u32)) {
+    const LANES: usize = 8;
+    let mut most = [f32::NEG_INFINITY; LANES];
+    let parts = row.chunks_exact(LANES);
+    let rest = parts.remainder();
+    for part in parts {
+        for (most, &value) in most.iter_mut().zip(part) {
+            *most = if value > *most { value } else { *most };
+        }
+    }
+    let most = most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    if most > best.0 {
+        let at = row.iter().position(|&value| value == most).unwrap_or(0);
+        *best = (most, (first + at) as u32);
+    }
+}
+
+/// All threads' findings in one.
+fn merged(parts: Vec<(Found, Vec<usize>)>, rotations: usize) -> Found {
+    let voxels = parts.first().map_or(0, |(found, _)| found.score.len());
+    let mut all = Found {
+        score: vec![f32::NEG_INFINITY; voxels],
+        rotation: vec![0; voxels],
+        best: vec![f32::NEG_INFINITY; rotations],
+        voxel: vec![0; rotations],
+    };
+    for (found, mine) in parts {
+        for (i, index) in mine.into_iter().enumerate() {
+            all.best[index] = found.best[i];
+            all.voxel[index] = found.voxel[i];
+        }
+        let kept = all.score.iter_mut().zip(&mut all.rotation);
+        for ((score, rotation), (value, index)) in kept.zip(found.score.into_iter().zip(found.rotation)) {
+            if value > *score || (value == *score && index < *rotation) {
+                (*score, *rotation) = (value, index);
+            }
+        }
+    }
+    all
+}
+
+fn check(target: &Target, template: &Template, score: Score) -> Result<()> {
+    let voxels: usize = target.shape.iter().product();
+    let wanted = if score == Score::Local { 1 } else { template.channels() };
+    same(
+        "the template and the target differ in channels",
+        target.channels.len(),
+        wanted,
+    )?;
+    if score == Score::Local {
+        same("a local score needs the channels w t and w", template.channels(), 2)?;
+    }
+    for channel in target.channels {
+        same(
+            "the target's shape and its voxels differ in number",
+            channel.len(),
+            voxels,
+        )?;
+        if let Some(at) = channel.iter().position(|value| !value.is_finite()) {
+            let [_, ny, nx] = target.shape;
+            return Err(Error::NotFinite([at / (ny * nx), at / nx % ny, at % nx]));
+        }
+    }
+    if let Some(allowed) = target.allowed {
+        same(
+            "the target and the voxels allowed differ in number",
+            allowed.len(),
+            voxels,
+        )?;
+    }
+    if let Some(factor) = target.factor {
+        same("the target and its factors differ in number", factor.len(), voxels)?;
+    }
+    if voxels == 0 || voxels > u32::MAX as usize {
+        return Err(Error::Parameter {
+            name: "the target's size",
+            rule: "between 1 and 2^32 voxels",
+            value: voxels as f64,
+        });
+    }
+    let room = target
+        .shape
+        .iter()
+        .zip([2, 1, 0])
+        .map(|(&side, axis)| side as f64 * target.voxel_xyz[axis]);
+    let room = room.fold(f64::INFINITY, f64::min);
+    if 2.0 * template.radius() >= room {
+        return Err(Error::Parameter {
+            name: "twice the template's radius",
+            rule: "smaller than the target's box",
+            value: 2.0 * template.radius(),
+        });
+    }
+    Ok(())
+}
+
+fn same(what: &'static str, left: usize, right: usize) -> Result<()> {
+    if left == right {
+        Ok(())
+    } else {
+        Err(Error::Length { what, left, right })
+    }
+}
+
+/// Distance from the centre along one cyclic axis.
+fn signed(at: usize, n: usize) -> f32 {
+    if at <= n / 2 { at as f32 } else { at as f32 - n as f32 }
+}

@@ -1,0 +1,192 @@
+//! A template on a small grid of its own, read row by row under any rotation.
+use crate::error::{Error, Result};
+
+/// Reading stays this far inside of the outermost voxels, so that rounding never leads out of the grid.
+const EDGE: f32 = 1e-3;
+
+/// What is to be found in a map: one or several channels on a small grid, zero at its rim.
+pub struct Template {
+    /// Values of all channels of a voxel side by side, voxels in the order (z, y, x).
+    values: Vec<f32>,
+    channels: usize,
+    shape: [usize; 3],
+    voxel_xyz: [f64; 3],
+    centre_zyx: [f64; 3],
+    /// The channels are the x, y and z components of vectors, which turn with the template.
+    vectors: bool,
+}
+
+/// A template in one orientation over the voxels of a target.
+pub(super) struct Turned<'a> {
+    template: &'a Template,
+    /// Steps in the template's grid (z, y, x) for one voxel of the target along its x, y and z.
+    steps: [[f32; 3]; 3],
+    rotation: [[f32; 3]; 3],
+}
+
+impl Template {
+    /// A template from values in the order (channel, z, y, x).
+    ///
+    /// The rotation's centre is at the (fractional) voxel `centre_zyx`.
+    pub fn new(
+        values: &[f32],
+        shape: [usize; 3],
+        voxel_xyz: [f64; 3],
+        centre_zyx: [f64; 3],
+        vectors: bool,
+    ) -> Result<Self> {
+        let voxels: usize = shape.iter().product();
+        if shape.iter().any(|&side| side < 2) {
+            return Err(Error::Empty("a template needs at least two voxels along each axis"));
+        }
+        if values.is_empty() || !values.len().is_multiple_of(voxels) {
+            return Err(Error::Length {
+                what: "a template's values are no whole number of channels",
+                left: values.len(),
+                right: voxels,
+            });
+        }
+        let channels = values.len() / voxels;
+        if vectors && channels != 3 {
+            return Err(Error::Length {
+                what: "vectors have three components",
+                left: channels,
+                right: 3,
+            });
+        }
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let voxel = at % voxels;
+            let [_, ny, nx] = shape;
+            return Err(Error::NotFinite([voxel / (ny * nx), voxel / nx % ny, voxel % nx]));
+        }
+        for (name, value) in voxel_xyz.map(|side| ("template voxel", side)) {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Error::Parameter {
+                    name,
+                    rule: "positive and finite",
+                    value,
+                });
+            }
+        }
+        let mut mixed = vec![0.0; values.len()];
+        for (channel, from) in values.chunks_exact(voxels).enumerate() {
+            for (to, value) in mixed.iter_mut().skip(channel).step_by(channels).zip(from) {
+                *to = *value;
+            }
+        }
+        Ok(Self {
+            values: mixed,
+            channels,
+            shape,
+            voxel_xyz,
+            centre_zyx,
+            vectors,
+        })
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Å from the centre to the farthest corner of the grid.
+    pub fn radius(&self) -> f64 {
+        let square = |axis: usize| {
+            let (last, centre) = (self.shape[axis] as f64 - 1.0, self.centre_zyx[axis]);
+            (centre.max(last - centre) * self.voxel_xyz[2 - axis]).powi(2)
+        };
+        (0..3).map(square).sum::<f64>().sqrt()
+    }
+
+    /// The template turned by a rotation (of its xyz onto the target's), to be read with the target's voxels.
+    pub(super) fn turned(&self, rotation: &[[f64; 3]; 3], voxel_xyz: [f64; 3]) -> Turned<'_> {
+        // An offset o in the target is the offset R⁻¹ o in the template.
+        let steps = std::array::from_fn(|along: usize| {
+            std::array::from_fn(|axis: usize| {
+                (rotation[along][2 - axis] * voxel_xyz[along] / self.voxel_xyz[2 - axis]) as f32
+            })
+        });
+        Turned {
+            template: self,
+            steps,
+            rotation: rotation.map(|row| row.map(|value| value as f32)),
+        }
+    }
+}
+
+impl Turned<'_> {
+    /// Write the row at the offset (z, y) voxels from the centre; rows are cyclic, their element 0 is at offset 0.
+    ///
+    /// False if nothing of the template lies there; the rows are then not written.
+    pub(super) fn row(&self, z: f32, y: f32, rows: &mut [Vec<f32>]) -> bool {
+        let n = rows.first().map_or(0, Vec::len);
+        let [by_x, by_y, by_z] = &self.steps;
+        let start: [f32; 3] =
+            std::array::from_fn(|axis| self.template.centre_zyx[axis] as f32 + z * by_z[axis] + y * by_y[axis]);
+        let half = n as f32 / 2.0;
+        let (mut low, mut high) = ((-half).ceil() + f32::from(n % 2 == 0), half.floor());
+        for axis in 0..3 {
+            let last = (self.template.shape[axis] - 1) as f32 - EDGE;
+            if by_x[axis].abs() < 1e-9 {
+                if start[axis] < EDGE || start[axis] > last {
+                    return false;
+                }
+                continue;
+            }
+            let (a, b) = ((EDGE - start[axis]) / by_x[axis], (last - start[axis]) / by_x[axis]);
+            low = low.max(a.min(b).ceil());
+            high = high.min(a.max(b).floor());
+        }
+        if low > high {
+            return false;
+        }
+        for row in rows.iter_mut() {
+            row.fill(0.0);
+        }
+        let (low, high) = (low as i32, high as i32);
+        match (self.template.channels, rows) {
+            (1, [a, ..]) => self.sample(start, low, high, [a]),
+            (2, [a, b, ..]) => self.sample(start, low, high, [a, b]),
+            (3, [a, b, c, ..]) => self.sample(start, low, high, [a, b, c]),
+            _ => return false,
+        }
+        true
+    }
+
+    #[inline]
+    fn sample<const C: usize>(&self, start: [f32; 3], low: i32, high: i32, mut rows: [&mut Vec<f32>; C]) {
+        let n = rows[0].len() as i32;
+        let by_x = self.steps[0];
+        let [_, ny, nx] = self.template.shape;
+        let [stride_z, stride_y] = [ny * nx * C, nx * C];
+        let most = self.template.shape.map(|side| side - 2);
+        for offset in low..=high {
+            let place: [f32; 3] = std::array::from_fn(|axis| start[axis] + offset as f32 * by_x[axis]);
+            let below: [usize; 3] = std::array::from_fn(|axis| (place[axis] as usize).min(most[axis]));
+            let [tz, ty, tx]: [f32; 3] = std::array::from_fn(|axis| place[axis] - below[axis] as f32);
+            let first = below[0] * stride_z + below[1] * stride_y + below[2] * C;
+            let line = |from: usize| -> [f32; C] {
+                let Some(both) = self.template.values.get(from..from + 2 * C) else {
+                    return [0.0; C];
+                };
+                std::array::from_fn(|c| both[c] + tx * (both[C + c] - both[c]))
+            };
+            let (a, b) = (line(first), line(first + stride_y));
+            let (c, d) = (line(first + stride_z), line(first + stride_z + stride_y));
+            let mut value: [f32; C] = std::array::from_fn(|i| {
+                let (near, far) = (a[i] + ty * (b[i] - a[i]), c[i] + ty * (d[i] - c[i]));
+                near + tz * (far - near)
+            });
+            if self.template.vectors {
+                let along = value;
+                for (axis, value) in value.iter_mut().enumerate() {
+                    *value = (0..C).map(|i| self.rotation[axis][i] * along[i]).sum();
+                }
+            }
+            let at = if offset < 0 { offset + n } else { offset } as usize;
+            for (row, value) in rows.iter_mut().zip(value) {
+                row[at] = value;
+            }
+        }
+    }
+}
