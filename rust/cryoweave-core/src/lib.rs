@@ -12,5 +12,7 @@ pub mod metrics;
 pub mod peaks;
 pub mod quality;
 pub mod refine;
+pub mod rigid;
+pub mod rotations;
 pub mod search;
 pub mod simulate;

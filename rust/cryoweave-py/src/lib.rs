@@ -11,6 +11,9 @@ mod metrics;
 mod peaks;
 mod quality;
 mod refine;
+mod rigid;
+mod rotations;
+mod search;
 mod simulate;
 
 #[pymodule(gil_used = false)]
@@ -37,6 +40,12 @@ mod _core {
     use super::quality::radial_correlation;
     #[pymodule_export]
     use super::refine::refine_atoms;
+    #[pymodule_export]
+    use super::rigid::{distinct_poses, measure_poses, refine_poses};
+    #[pymodule_export]
+    use super::rotations::{local_rotations, random_rotations, uniform_rotations};
+    #[pymodule_export]
+    use super::search::{fast_size, rotational_search};
     #[pymodule_export]
     use super::simulate::{simulate_blurred, simulate_electron};
 }

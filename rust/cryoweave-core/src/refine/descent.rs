@@ -15,7 +15,7 @@ const LANES: usize = 8;
 type Points = Vec<[f64; 3]>;
 
 /// Go downhill from `at` until no atom feels a force above `tolerance`, or for `steps` steps.
-pub(super) fn descend(
+pub(crate) fn descend(
     at: &mut Points,
     steps: usize,
     tolerance: f64,

@@ -8,7 +8,7 @@ use crate::grid::frame::Frame;
 use crate::grid::{Solid, check_points};
 
 mod check;
-mod descent;
+pub(crate) mod descent;
 mod energy;
 
 use energy::Energy;

@@ -5,6 +5,7 @@
 //! target's and transformed back a few lines at a time, while it is in the cache.
 use std::sync::Arc;
 
+use pulp::{Arch, Simd, WithSimd};
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftPlanner};
@@ -221,15 +222,12 @@ impl Plan {
             for (at, &(channel, with)) in terms.iter().enumerate() {
                 let work = &buffers.work[channel][..many * nz];
                 let target = &target.0[with][(kx * ny + ky) * nz..][..many * nz];
-                if at == 0 {
-                    for ((sum, a), b) in sums.iter_mut().zip(work).zip(target) {
-                        *sum = conjugate_product(*a, *b);
-                    }
-                } else {
-                    for ((sum, a), b) in sums.iter_mut().zip(work).zip(target) {
-                        *sum += conjugate_product(*a, *b);
-                    }
-                }
+                Arch::new().dispatch(Multiply {
+                    sums,
+                    work,
+                    target,
+                    add: at > 0,
+                });
             }
             self.z[1].process_with_scratch(sums, &mut buffers.scratch);
             for (z, _) in wanted.iter().enumerate().filter(|(_, wanted)| **wanted) {
@@ -295,12 +293,26 @@ const LENGTHS: Error = Error::Length {
     right: 0,
 };
 
-/// `conj(a) b`.
-#[inline(always)]
-fn conjugate_product(a: C32, b: C32) -> C32 {
-    C32 {
-        re: a.re * b.re + a.im * b.im,
-        im: a.re * b.im - a.im * b.re,
+/// `conj(work) target`, which takes the place of the sums or is added to them.
+struct Multiply<'a> {
+    sums: &'a mut [C32],
+    work: &'a [C32],
+    target: &'a [C32],
+    add: bool,
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let keep = if self.add { 1.0 } else { 0.0 };
+        for ((sum, a), b) in self.sums.iter_mut().zip(self.work).zip(self.target) {
+            *sum = C32 {
+                re: keep * sum.re + a.re * b.re + a.im * b.im,
+                im: keep * sum.im + a.re * b.im - a.im * b.re,
+            };
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod template;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::control::Control;
@@ -71,7 +72,7 @@ pub struct Found {
 /// Compare a template in every rotation with every voxel of the target.
 ///
 /// Of equal scores the first rotation and the first voxel stay, so that the number of threads changes nothing.
-pub fn search(
+pub fn rotational_search(
     target: &Target,
     template: &Template,
     score: Score,
@@ -183,15 +184,23 @@ impl<'a> Engine<'a> {
             .forward(buffers, channels, &self.planes.filled, fill, control)?;
         self.plan
             .correlate(buffers, &self.spectra, products, &self.planes, control)?;
-        let mut best = (f32::NEG_INFINITY, 0);
+        let (arch, mut best) = (Arch::new(), (f32::NEG_INFINITY, 0));
         let take = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
             let row = z * ny + y;
             if self.rows[row] {
                 let at = row * nx..(row + 1) * nx;
                 sums.score(rows, self.score, self.flat);
                 self.weigh(&mut rows[0], at.clone());
-                keep(&rows[0], &mut found.score[at.clone()], &mut found.rotation[at], index);
-                best_of(&rows[0], row * nx, &mut best);
+                let most = arch.dispatch(Keep {
+                    row: &rows[0],
+                    score: &mut found.score[at.clone()],
+                    rotation: &mut found.rotation[at],
+                    index,
+                });
+                if most > best.0 {
+                    let x = rows[0].iter().position(|&value| value == most).unwrap_or(0);
+                    best = (most, (row * nx + x) as u32);
+                }
             }
         };
         self.plan
@@ -226,13 +235,12 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, rows: &[Vec<f32>], score: Score) {
-        let sum = |row: &Vec<f32>, of: fn(f32) -> f32| f64::from(row.iter().map(|&value| of(value)).sum::<f32>());
         match score {
             Score::Sum => {}
-            Score::Cosine => self.squares += rows.iter().map(|row| sum(row, |value| value * value)).sum::<f64>(),
+            Score::Cosine => self.squares += rows.iter().map(|row| sum_of(row, |value| value * value)).sum::<f64>(),
             Score::Local => {
-                self.first += sum(&rows[0], |value| value);
-                self.weight += sum(&rows[1], |value| value);
+                self.first += sum_of(&rows[0], |value| value);
+                self.weight += sum_of(&rows[1], |value| value);
             }
         }
     }
@@ -268,30 +276,62 @@ impl Sums {
     }
 }
 
-/// Take over the scores of a row that are better than those kept.
-fn keep(row: &[f32], score: &mut [f32], rotation: &mut [u32], index: u32) {
-    for ((&value, score), rotation) in row.iter().zip(score).zip(rotation) {
-        let better = value > *score;
-        *score = if better { value } else { *score };
-        *rotation = if better { index } else { *rotation };
+/// Numbers that are added side by side, so that none waits for another.
+const LANES: usize = 8;
+
+fn sum_of(row: &[f32], of: impl Fn(f32) -> f32) -> f64 {
+    let parts = row.chunks_exact(LANES);
+    let rest = parts.remainder();
+    let mut sums = [0.0; LANES];
+    for part in parts {
+        for (sum, &value) in sums.iter_mut().zip(part) {
+            *sum += of(value);
+        }
+    }
+    f64::from(sums.iter().sum::<f32>() + rest.iter().map(|&value| of(value)).sum::<f32>())
+}
+
+/// A row of scores beside the best so far.
+struct Keep<'a> {
+    row: &'a [f32],
+    score: &'a mut [f32],
+    rotation: &'a mut [u32],
+    index: u32,
+}
+
+impl WithSimd for Keep<'_> {
+    /// The row's largest score.
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f32 {
+        let mut most = [f32::NEG_INFINITY; LANES];
+        let whole = self.row.len() / LANES * LANES;
+        let ((row, rest), (score, score_rest)) = (self.row.split_at(whole), self.score.split_at_mut(whole));
+        let (rotation, rotation_rest) = self.rotation.split_at_mut(whole);
+        let beside = score.chunks_exact_mut(LANES).zip(rotation.chunks_exact_mut(LANES));
+        for (row, (score, rotation)) in row.chunks_exact(LANES).zip(beside) {
+            // After some rotations hardly a voxel finds a better one.
+            let mut better = false;
+            for lane in 0..LANES {
+                better |= row[lane] > score[lane];
+                most[lane] = if row[lane] > most[lane] { row[lane] } else { most[lane] };
+            }
+            if better {
+                replace(row, score, rotation, self.index);
+            }
+        }
+        replace(rest, score_rest, rotation_rest, self.index);
+        most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
     }
 }
 
-/// The best score of a row and its voxel, if it is better.
-fn best_of(row: &[f32], first: usize, best: &mut (f32, u32)) {
-    const LANES: usize = 8;
-    let mut most = [f32::NEG_INFINITY; LANES];
-    let parts = row.chunks_exact(LANES);
-    let rest = parts.remainder();
-    for part in parts {
-        for (most, &value) in most.iter_mut().zip(part) {
-            *most = if value > *most { value } else { *most };
+#[inline(always)]
+fn replace(row: &[f32], score: &mut [f32], rotation: &mut [u32], index: u32) {
+    for ((&value, score), rotation) in row.iter().zip(score).zip(rotation) {
+        if value > *score {
+            (*score, *rotation) = (value, index);
         }
-    }
-    let most = most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
-    if most > best.0 {
-        let at = row.iter().position(|&value| value == most).unwrap_or(0);
-        *best = (most, (first + at) as u32);
     }
 }
 

@@ -1,4 +1,6 @@
 //! A template on a small grid of its own, read row by row under any rotation.
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::error::{Error, Result};
 
 /// Reading stays this far inside of the outermost voxels, so that rounding never leads out of the grid.
@@ -39,7 +41,7 @@ impl Template {
         if shape.iter().any(|&side| side < 2) {
             return Err(Error::Empty("a template needs at least two voxels along each axis"));
         }
-        if values.is_empty() || !values.len().is_multiple_of(voxels) {
+        if values.is_empty() || values.len() % voxels != 0 {
             return Err(Error::Length {
                 what: "a template's values are no whole number of channels",
                 left: values.len(),
@@ -143,49 +145,82 @@ impl Turned<'_> {
         for row in rows.iter_mut() {
             row.fill(0.0);
         }
+        let arch = Arch::new();
         let (low, high) = (low as i32, high as i32);
-        match (self.template.channels, rows) {
-            (1, [a, ..]) => self.sample(start, low, high, [a]),
-            (2, [a, b, ..]) => self.sample(start, low, high, [a, b]),
-            (3, [a, b, c, ..]) => self.sample(start, low, high, [a, b, c]),
-            _ => return false,
+        for (from, to) in [(low, high.min(-1)), (low.max(0), high)] {
+            let Ok(many) = usize::try_from(to - from + 1) else {
+                continue;
+            };
+            let at = if from < 0 {
+                n - from.unsigned_abs() as usize
+            } else {
+                from as usize
+            };
+            let mut parts = rows.iter_mut().filter_map(|row| row.get_mut(at..at + many));
+            match (self.template.channels, parts.next(), parts.next(), parts.next()) {
+                (1, Some(a), ..) => arch.dispatch(self.part(start, from, [a])),
+                (2, Some(a), Some(b), _) => arch.dispatch(self.part(start, from, [a, b])),
+                (3, Some(a), Some(b), Some(c)) => arch.dispatch(self.part(start, from, [a, b, c])),
+                _ => return false,
+            }
         }
         true
     }
 
-    #[inline]
-    fn sample<const C: usize>(&self, start: [f32; 3], low: i32, high: i32, mut rows: [&mut Vec<f32>; C]) {
-        let n = rows[0].len() as i32;
-        let by_x = self.steps[0];
-        let [_, ny, nx] = self.template.shape;
-        let [stride_z, stride_y] = [ny * nx * C, nx * C];
-        let most = self.template.shape.map(|side| side - 2);
-        for offset in low..=high {
-            let place: [f32; 3] = std::array::from_fn(|axis| start[axis] + offset as f32 * by_x[axis]);
-            let below: [usize; 3] = std::array::from_fn(|axis| (place[axis] as usize).min(most[axis]));
+    fn part<'a, const C: usize>(&'a self, start: [f32; 3], first: i32, rows: [&'a mut [f32]; C]) -> Part<'a, C> {
+        Part {
+            turned: self,
+            start,
+            first,
+            rows,
+        }
+    }
+}
+
+/// Voxels of a row that follow each other from the offset `first` on.
+struct Part<'a, const C: usize> {
+    turned: &'a Turned<'a>,
+    start: [f32; 3],
+    first: i32,
+    rows: [&'a mut [f32]; C],
+}
+
+impl<const C: usize> WithSimd for Part<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        let template = self.turned.template;
+        let by_x = self.turned.steps[0];
+        let [_, ny, nx] = template.shape.map(|side| side as i32);
+        let most = template.shape.map(|side| side as i32 - 2);
+        let (row, plane) = (nx as usize * C, (ny * nx) as usize * C);
+        for i in 0..self.rows[0].len() {
+            let offset = (self.first + i as i32) as f32;
+            let place: [f32; 3] = std::array::from_fn(|axis| self.start[axis] + offset * by_x[axis]);
+            let below: [i32; 3] = std::array::from_fn(|axis| (place[axis] as i32).min(most[axis]));
             let [tz, ty, tx]: [f32; 3] = std::array::from_fn(|axis| place[axis] - below[axis] as f32);
-            let first = below[0] * stride_z + below[1] * stride_y + below[2] * C;
+            let first = ((below[0] * ny + below[1]) * nx + below[2]) as usize * C;
             let line = |from: usize| -> [f32; C] {
-                let Some(both) = self.template.values.get(from..from + 2 * C) else {
+                let Some(both) = template.values.get(from..from + 2 * C) else {
                     return [0.0; C];
                 };
                 std::array::from_fn(|c| both[c] + tx * (both[C + c] - both[c]))
             };
-            let (a, b) = (line(first), line(first + stride_y));
-            let (c, d) = (line(first + stride_z), line(first + stride_z + stride_y));
+            let (a, b) = (line(first), line(first + row));
+            let (c, d) = (line(first + plane), line(first + plane + row));
             let mut value: [f32; C] = std::array::from_fn(|i| {
                 let (near, far) = (a[i] + ty * (b[i] - a[i]), c[i] + ty * (d[i] - c[i]));
                 near + tz * (far - near)
             });
-            if self.template.vectors {
+            if template.vectors {
                 let along = value;
                 for (axis, value) in value.iter_mut().enumerate() {
-                    *value = (0..C).map(|i| self.rotation[axis][i] * along[i]).sum();
+                    *value = (0..C).map(|k| self.turned.rotation[axis][k] * along[k]).sum();
                 }
             }
-            let at = if offset < 0 { offset + n } else { offset } as usize;
-            for (row, value) in rows.iter_mut().zip(value) {
-                row[at] = value;
+            for (row, value) in self.rows.iter_mut().zip(value) {
+                row[i] = value;
             }
         }
     }
