@@ -135,6 +135,38 @@ def refine_atoms(
     progress: _Progress,
 ) -> tuple[_F64, float]: ...
 
+# rigid
+_Placed = tuple[_F64, _F64, _F64 | None]
+_Poses = tuple[_F64, _F64]
+
+def refine_poses(
+    map: tuple[_F32, _Triple, _Triple],
+    points: _Placed,
+    metric: str,
+    starts: _Poses,
+    steps: int,
+    progress: _Progress,
+) -> tuple[_F64, _F64, _F64]: ...
+def measure_poses(map: tuple[_F32, _Triple, _Triple], points: _Placed, at: _Poses, threshold: float) -> _F64: ...
+def distinct_poses(
+    rotations: _F64, translations: _F64, centre: _Triple, near: tuple[_F64 | None, float, float], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+
+# rotations
+def uniform_rotations(step: float) -> tuple[_F64, float]: ...
+def local_rotations(radius: float, step: float) -> _F64: ...
+def random_rotations(count: int, seed: int) -> _F64: ...
+
+# search
+def rotational_search(
+    target: tuple[_F32, _Triple, NDArray[Any] | None, NDArray[Any] | None],
+    template: tuple[_F32, _Triple, _Triple, bool],
+    score: str,
+    rotations: _F64,
+    progress: _Progress,
+) -> tuple[_F32, NDArray[np.uint32], _F32, NDArray[np.uint32]]: ...
+def fast_size(n: int) -> int: ...
+
 # simulate
 def simulate_blurred(
     shape_zyx: _Shape,

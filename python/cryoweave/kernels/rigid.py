@@ -1,0 +1,176 @@
+"""Rigid placements off the lattice: refinement, scores, and which of many are different places.
+
+A pose puts a point ``x`` at ``rotation @ x + translation``.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cryoweave import _core
+from cryoweave.data import DensityMap, Frame
+from cryoweave.errors import InputError
+
+Progress = Callable[[int, int], object]
+Metric = Literal["overlap", "correlation", "about_mean", "vectors"]
+METRICS: tuple[Metric, ...] = ("overlap", "correlation", "about_mean", "vectors")
+Matrices = NDArray[np.float64]
+
+
+class Points(NamedTuple):
+    """What is placed."""
+
+    xyz: NDArray[np.float64]
+    """In Å, shape ``(n, 3)``."""
+    values: NDArray[np.float64]
+    """What the map is compared with at each, shape ``(n,)``; of vectors ``(n, 3)``."""
+    weights: NDArray[np.float64] | None = None
+    """How much each counts, shape ``(n,)``; alike if None."""
+
+
+class Refined(NamedTuple):
+    """Where poses came to rest, in the order of the starts."""
+
+    rotation: Matrices
+    """Shape ``(n, 3, 3)``."""
+    translation: NDArray[np.float64]
+    """Shape ``(n, 3)``, Å."""
+    score: NDArray[np.float64]
+    """Shape ``(n,)``."""
+
+
+class Measured(NamedTuple):
+    """Scores of poses, each of shape ``(n,)``."""
+
+    overlap: NDArray[np.float64]
+    """``Σ m t v / Σ m`` of values ``t`` and weights ``m`` of the points, and map values ``v`` where they lie."""
+    correlation: NDArray[np.float64]
+    """``Σ m t v / √(Σ m t² Σ m v²)``."""
+    about_mean: NDArray[np.float64]
+    """The same after the weighted means of ``t`` and ``v`` are taken off."""
+    average: NDArray[np.float64]
+    """``Σ m v / Σ m``."""
+    inside: NDArray[np.float64]
+    """Share of the points where the map is above the threshold."""
+
+
+def refine_poses(
+    values: NDArray[np.float32],
+    frame: Frame,
+    points: Points,
+    rotation: Matrices,
+    translation: NDArray[np.float64],
+    metric: Metric = "about_mean",
+    steps: int = 200,
+    progress: Progress | None = None,
+) -> Refined:
+    """Climb from each pose to the best score nearby, by L-BFGS with analytic gradients through the tricubic map.
+
+    Parameters
+    ----------
+    values
+        The map, shape ``(z, y, x)``; for ``vectors`` its components x, y, z, shape ``(3, z, y, x)``.
+    frame
+        Where the voxels are. Beyond the map all is 0.
+    points
+        What is placed.
+    rotation, translation
+        The starts, shapes ``(n, 3, 3)`` and ``(n, 3)``.
+    metric
+        As the members of :class:`Measured`; ``vectors`` is the correlation of vectors that turn with the points.
+    steps
+        Most steps of each, of at most half an Å (times √2 with the turn) each.
+    progress
+        Called now and then with poses done and poses in all.
+
+    Raises
+    ------
+    InputError
+        If lengths or shapes differ, there is no point, or a value is not finite.
+    """
+    if metric not in METRICS:
+        raise InputError(f"there is no metric {metric!r}", f"there are {', '.join(METRICS)}")
+    channels = np.ascontiguousarray(values, np.float32)
+    channels = channels[None] if channels.ndim == 3 else channels
+    if channels.shape[1:] != tuple(frame.shape_zyx) or len(channels) != (3 if metric == "vectors" else 1):
+        raise InputError(f"a map of the shape {np.shape(values)} does not fit its frame and the metric {metric}")
+    placed = (channels, frame.voxel_xyz, frame.origin_xyz)
+    starts = (_rotations(rotation), _rows(translation))
+    return Refined(*_core.refine_poses(placed, _placed(points), metric, starts, int(steps), progress))
+
+
+def measure_poses(
+    density: DensityMap, points: Points, rotation: Matrices, translation: NDArray[np.float64], threshold: float = 0.0
+) -> Measured:
+    """All scores of poses against a map.
+
+    Raises
+    ------
+    InputError
+        As :func:`refine_poses`.
+    """
+    placed = (density.values, density.frame.voxel_xyz, density.frame.origin_xyz)
+    starts = (_rotations(rotation), _rows(translation))
+    table = _core.measure_poses(placed, _placed(points), starts, float(threshold))
+    return Measured(*np.ascontiguousarray(table.T))
+
+
+class Distinct(NamedTuple):
+    """Poses by place."""
+
+    first: NDArray[np.int64]
+    """Index of the first pose of each place."""
+    place: NDArray[np.int64]
+    """Place of each pose, -1 if there were enough without it."""
+
+
+def distinct_poses(
+    rotation: Matrices,
+    translation: NDArray[np.float64],
+    xyz: NDArray[np.float64],
+    *,
+    rmsd: float | None = None,
+    angle: float = 6.0,
+    shift: float = 3.0,
+    most: int = 1_000_000,
+) -> Distinct:
+    """The first pose of each place, in the order given.
+
+    Parameters
+    ----------
+    rotation, translation
+        Poses, best first, shapes ``(n, 3, 3)`` and ``(n, 3)``.
+    xyz
+        Points of the model, shape ``(m, 3)``.
+    rmsd
+        Poses are one place if the points are at most so many Å apart (root mean square, by their moments: exact).
+    angle, shift
+        Without ``rmsd``: if they are at most so many degrees and their centres so many Å apart.
+    most
+        Stop looking for places after so many.
+    """
+    points = np.asarray(xyz, np.float64).reshape(-1, 3)
+    if not len(points):
+        raise InputError("there are no points to tell places apart by")
+    centre = points.mean(axis=0)
+    moments = np.ascontiguousarray((points - centre).T @ (points - centre) / len(points))
+    x, y, z = (float(value) for value in centre)
+    near = (None, float(angle), float(shift)) if rmsd is None else (moments, float(rmsd), 0.0)
+    return Distinct(*_core.distinct_poses(_rotations(rotation), _rows(translation), (x, y, z), near, int(most)))
+
+
+def _placed(
+    points: Points,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
+    weights = None if points.weights is None else np.asarray(points.weights, np.float64).reshape(-1)
+    return _rows(points.xyz), np.ascontiguousarray(points.values, np.float64).reshape(-1), weights
+
+
+def _rotations(matrices: ArrayLike) -> Matrices:
+    return np.ascontiguousarray(np.asarray(matrices, np.float64).reshape(-1, 3, 3))
+
+
+def _rows(xyz: ArrayLike) -> NDArray[np.float64]:
+    return np.ascontiguousarray(np.asarray(xyz, np.float64).reshape(-1, 3))
