@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryoweave.cli import check, compare, console, map, plan, plugins, recipes, run, stages, validate
+from cryoweave.cli import check, compare, console, fit, map, plan, plugins, recipes, run, stages, validate
 from cryoweave.cli.stage_options import ValidatorCommand
 
 RUN, LOOK, PLUGINS = "Run", "Look and compare", "Plugins, stages and recipes"
@@ -78,6 +78,7 @@ def _root(
 
 
 app.command("run", rich_help_panel=RUN)(run.run)
+app.command("fit", rich_help_panel=RUN)(fit.fit)
 app.command("plan", rich_help_panel=RUN)(plan.plan)
 app.command("check", rich_help_panel=LOOK)(check.check)
 app.command("validate", cls=ValidatorCommand, rich_help_panel=LOOK)(validate.validate)

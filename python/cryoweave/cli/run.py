@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _RESUMABLE = "the same command goes on after the last stage that was done"
 _MEANING = {
     "model": "atomic model",
+    "poses": "all poses with their scores",
+    "fit": "the model in its best pose (fit_02.cif … in the next)",
     "scores": "scores with their definitions",
     "scores_table": "scores per residue",
     "chimerax": "opens map and model in ChimeraX",

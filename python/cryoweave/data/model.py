@@ -1,5 +1,6 @@
 """Atomic models as columns of arrays."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -115,3 +116,11 @@ class Model:
             hetero=np.zeros(n, bool),
             b_is_confidence=np.full(n, b_is_confidence),
         )
+
+
+def joined_models(parts: Iterable[Model]) -> Model:
+    """All atoms of several models in one."""
+    models = list(parts)
+    return Model(
+        **{column.name: np.concatenate([getattr(one, column.name) for one in models]) for column in fields(Model)}
+    )

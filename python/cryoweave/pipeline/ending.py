@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryoweave.data import Model, ScoreTable
+from cryoweave.data import Model, Poses, ScoreTable
 from cryoweave.pipeline.inputs import RunInput
 from cryoweave.pipeline.outputs import (
     REPORT,
@@ -17,6 +17,7 @@ from cryoweave.pipeline.outputs import (
     replaced_outputs,
     score_names,
     write_outputs,
+    write_poses,
     write_scripts,
 )
 from cryoweave.pipeline.record import EARLIER, Record
@@ -39,6 +40,7 @@ def finish(
     inputs: Mapping[str, RunInput],
     model: Model | None,
     tables: Sequence[tuple[str, ScoreTable]],
+    poses: Poses | None = None,
 ) -> ScoreTable | None:
     """Write all files of a run that is done; its scores in one table."""
     from cryoweave.report import read_run
@@ -50,7 +52,7 @@ def finish(
     cut = len(wired.steps) + len(wired.left_out) < len(wired.recipe.steps)
     outputs: dict[str, str] = {}
     if EARLIER not in record.entries or not cut or model is not None or scores is not None:
-        outputs = _replace_outputs(folder, wired, record, inputs, model, scores)
+        outputs = _replace_outputs(folder, wired, record, inputs, (model, scores, poses))
     sure = confidence_of(model) if model is not None else None
     record.write(state="done", outputs=outputs, **({"confidence": sure} if sure else {}))
     if sure and sure["mean"] < LOW_CONFIDENCE:
@@ -97,9 +99,9 @@ def _replace_outputs(
     wired: Wired,
     record: Record,
     inputs: Mapping[str, RunInput],
-    model: Model | None,
-    scores: ScoreTable | None,
+    result: tuple[Model | None, ScoreTable | None, Poses | None],
 ) -> dict[str, str]:
+    model, scores, poses = result
     sequences = inputs.get("sequences")
     with replaced_outputs(folder) as staged:
         outputs = write_outputs(
@@ -110,6 +112,8 @@ def _replace_outputs(
             dois=_dois(wired),
             steps=record.entries["steps"],
         )
+        if poses is not None and (models := inputs.get("models")):
+            outputs |= write_poses(staged, poses, models.value)
         record.entries.pop(EARLIER, None)
         record.write()  # killed from here on, the next run knows that what lies there is nobody's
     return outputs

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cryoweave.data import Poses
 from cryoweave.errors import CryoweaveError, InputError
 from cryoweave.host.records import load_object
 from cryoweave.kernels.grid import statistics
@@ -43,7 +44,7 @@ def check_before(wired: Wired, inputs: Mapping[str, RunInput], *, ignore: bool) 
     CryoweaveError
         Whatever a stage's own check raises; that is never ignored, since the stage would raise it too.
     """
-    found = tuple(finding for finding in _findings(inputs) if finding.level in (Level.WARN, Level.FAIL))
+    found = tuple(finding for finding in _findings(wired, inputs) if finding.level in (Level.WARN, Level.FAIL))
     wrong = [finding for finding in found if finding.level is Level.FAIL]
     if wrong and not ignore:
         hint = f"{wrong[0].hint}; or go on anyway with --ignore-checks"
@@ -57,14 +58,15 @@ def told(finding: Finding) -> str:
     return f"{finding.message}; {finding.hint}" if finding.hint else finding.message
 
 
-def _findings(inputs: Mapping[str, RunInput]) -> Iterator[Finding]:
+def _findings(wired: Wired, inputs: Mapping[str, RunInput]) -> Iterator[Finding]:
     value = {name: entry.value for name, entry in inputs.items()}
     density, sequences = value.get("density"), value.get("sequences")
     if sequences is not None:
         yield from check_alphabet(sequences)
     if density is None:
         return
-    yield check_voxel(density.frame.voxel_xyz)
+    if not any(step.stage.gives is Poses for step in wired.steps):  # what is fitted needs no fine voxels
+        yield check_voxel(density.frame.voxel_xyz)
     stats = statistics(density.values)
     if stats.sd == 0:
         yield no_density(stats)

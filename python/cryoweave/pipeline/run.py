@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cryoweave import host
-from cryoweave.data import DensityMap, Model, ModelSet, ScoreTable, SequenceSet
+from cryoweave.data import DensityMap, Model, ModelSet, Poses, ScoreTable, SequenceSet
 from cryoweave.data.arrays import short_repr
 from cryoweave.errors import UsageError
 from cryoweave.host.context import Context
@@ -56,12 +56,15 @@ class RunResult:
         The last model that a step gave, if any did.
     scores
         All score tables of the run in one, if there are any.
+    poses
+        The last poses that a step gave, if any did.
     """
 
     folder: Path
     record: Mapping[str, Any]
     model: Model | None
     scores: ScoreTable | None
+    poses: Poses | None = None
 
     __repr__ = short_repr
 
@@ -201,6 +204,7 @@ class _Run:
         self.values = {f"input.{name}": entry.value for name, entry in inputs.items()}
         self.digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
         self.model: Model | None = None
+        self.poses: Poses | None = None
         self.tables: list[tuple[str, ScoreTable]] = []
         self.record = Record(folder, new_entries(wired, self.inputs, earlier, **settings))
         self.context = settings
@@ -311,6 +315,8 @@ class _Run:
         value = self.values[step.name]
         if isinstance(value, Model):
             self.model = value
+        if isinstance(value, Poses):
+            self.poses = value
         if isinstance(value, ScoreTable):
             self.tables.append((step.name, value))
         self.record.entries["steps"].append(entry)
@@ -338,8 +344,8 @@ class _Run:
             del self.values[source]
 
     def _finish(self) -> RunResult:
-        scores = finish(self.folder, self.wired, self.record, self.inputs, self.model, self.tables)
-        return RunResult(self.folder, self.record.entries, self.model, scores)
+        scores = finish(self.folder, self.wired, self.record, self.inputs, self.model, self.tables, self.poses)
+        return RunResult(self.folder, self.record.entries, self.model, scores, self.poses)
 
 
 def _entry(step: WiredStep, kept: Kept, place: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cryoweave import host
+from cryoweave.data import ModelSet, Poses
 from cryoweave.errors import UsageError
 from cryoweave.host.params import Params
 from cryoweave.host.records import Recipe, Stage, Step
@@ -68,6 +69,30 @@ def assign(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, dict[str, A
         name, _, param = key.rpartition(".")
         found[_step(recipe, name, key)][param] = value
     return found
+
+
+def shared_settings(recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Each value for every step of the recipe that has a parameter of its name, as ``"step.param" -> value``.
+
+    Raises
+    ------
+    UsageError
+        If no step has such a parameter.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        steps = [step for step in recipe.steps if name in host.registry().stage(step.stage).params.model_fields]
+        if not steps:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"no step of {recipe.id} takes {option}", f"leave {option} out")
+        found |= {f"{step.name}.{name}": value for step in steps}
+    return found
+
+
+def places_models(recipe: Recipe) -> bool:
+    """Whether the recipe gives poses of models."""
+    stages = [host.registry().stages.get(step.stage) for step in recipe.steps]
+    return any(stage is not None and stage.gives is Poses and ModelSet in stage.takes.values() for stage in stages)
 
 
 def _step(recipe: Recipe, name: str, key: str) -> str:

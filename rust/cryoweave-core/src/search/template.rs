@@ -14,6 +14,7 @@ pub struct Template {
     shape: [usize; 3],
     voxel_xyz: [f64; 3],
     centre_zyx: [f64; 3],
+    radius: f64,
     /// The channels are the x, y and z components of vectors, which turn with the template.
     vectors: bool,
 }
@@ -82,6 +83,7 @@ impl Template {
             shape,
             voxel_xyz,
             centre_zyx,
+            radius: radius(values, shape, voxel_xyz, centre_zyx),
             vectors,
         })
     }
@@ -91,13 +93,9 @@ impl Template {
         self.channels
     }
 
-    /// Å from the centre to the farthest corner of the grid.
+    /// Å from the centre beyond which the template is zero everywhere.
     pub fn radius(&self) -> f64 {
-        let square = |axis: usize| {
-            let (last, centre) = (self.shape[axis] as f64 - 1.0, self.centre_zyx[axis]);
-            (centre.max(last - centre) * self.voxel_xyz[2 - axis]).powi(2)
-        };
-        (0..3).map(square).sum::<f64>().sqrt()
+        self.radius
     }
 
     /// The template turned by a rotation (of its xyz onto the target's), to be read with the target's voxels.
@@ -114,6 +112,23 @@ impl Template {
             rotation: rotation.map(|row| row.map(|value| value as f32)),
         }
     }
+}
+
+/// Distance of the farthest voxel that is not zero, and one voxel's diagonal: so far reading between voxels reaches.
+fn radius(values: &[f32], [nz, ny, nx]: [usize; 3], voxel_xyz: [f64; 3], centre_zyx: [f64; 3]) -> f64 {
+    let square = |axis: usize, at: usize| ((at as f64 - centre_zyx[axis]) * voxel_xyz[2 - axis]).powi(2);
+    let mut farthest = 0.0_f64;
+    for (row, line) in values.chunks_exact(nx).enumerate() {
+        let (z, y) = (row / ny % nz, row % ny);
+        let ends = [
+            line.iter().position(|&v| v != 0.0),
+            line.iter().rposition(|&v| v != 0.0),
+        ];
+        for x in ends.into_iter().flatten() {
+            farthest = farthest.max(square(0, z) + square(1, y) + square(2, x));
+        }
+    }
+    farthest.sqrt() + voxel_xyz.iter().map(|side| side * side).sum::<f64>().sqrt()
 }
 
 impl Turned<'_> {

@@ -1,0 +1,1 @@
+"""Rigid fitting that belongs to no published method: the default search, scores of every pose, models placed."""

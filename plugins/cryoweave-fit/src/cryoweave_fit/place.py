@@ -1,0 +1,89 @@
+"""One model of the best poses."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from string import ascii_uppercase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import DensityMap, Model, ModelSet, Poses
+from cryoweave.data.model import joined_models
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.graph import nearest
+from cryoweave.kernels.symmetry import Symmetry, symmetry_of
+from cryoweave_fit.stages import PlaceParams
+
+CLOSE = 3.0
+"""Å between Cα (or P) of two models that count as a clash."""
+
+
+def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlaceParams, ctx: Context) -> Model:
+    """The best poses one after the other, as long as they do not clash, until every model has its copies."""
+    if not len(poses):
+        raise StageError("there is no pose", "see what the search before it gave")
+    group = symmetry_of(params.symmetry, density.frame)
+    left = dict.fromkeys(models.names, params.copies)
+    parts: list[Model] = []
+    there = np.zeros((0, 3))
+    for at in range(len(poses)):
+        name = str(poses.model[at])
+        if left[name] <= 0:
+            continue
+        model = models.of(name)
+        copies = [replace(model, xyz=xyz) for xyz in _copies(model, poses, at, group)]
+        traces = [_trace(copy) for copy in copies]
+        if _clashes(traces, there, params.clash):
+            continue
+        parts += copies
+        there = np.concatenate([there, *traces])
+        left[name] -= len(copies)
+        ctx.note(f"placed {name} {len(parts)}", f"pose {at + 1}")
+    for name, missing in left.items():
+        if missing > 0:
+            ctx.log.warning("%d of %d copies of %s found no place without a clash", missing, params.copies, name)
+    return joined_models(_with_chains(parts))
+
+
+def _copies(model: Model, poses: Poses, at: int, group: Symmetry) -> Iterator[NDArray[np.float64]]:
+    xyz = poses.moved(model.xyz, at)
+    for turn, shift in zip(group.rotation, group.translation, strict=True):
+        yield xyz @ turn.T + shift
+
+
+def _trace(model: Model) -> NDArray[np.float64]:
+    trace = model.trace_atoms().xyz
+    return trace if len(trace) else model.xyz
+
+
+def _clashes(traces: list[NDArray[np.float64]], there: NDArray[np.float64], most: float) -> bool:
+    """Whether too many residues of a part are close to what stands, or to the other parts."""
+    for i, trace in enumerate(traces):
+        others = np.concatenate([there, *traces[:i]])
+        if len(others):
+            _, distance = nearest(others, trace, 1)
+            if np.mean(distance < CLOSE) > most:
+                return True
+    return False
+
+
+def _with_chains(parts: list[Model]) -> Iterator[Model]:
+    """Parts whose chains have different names: their own as long as they are free."""
+    taken: set[str] = set()
+    for part in parts:
+        chain = np.array(part.chain, dtype=object)
+        for name in dict.fromkeys(part.chain.tolist()):
+            free = name if name and name not in taken else next(one for one in _names() if one not in taken)
+            taken.add(free)
+            chain[part.chain == name] = free
+        yield replace(part, chain=chain.astype(np.str_))
+
+
+def _names() -> Iterator[str]:
+    yield from ascii_uppercase
+    for first in ascii_uppercase:
+        for second in ascii_uppercase:
+            yield first + second
+    for number in range(1, 1_000_000):
+        yield f"A{number}"

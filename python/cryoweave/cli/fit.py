@@ -1,0 +1,207 @@
+"""``cryoweave fit``: known or predicted structures placed in a map, by one method or several side by side."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from cryoweave.cli import console, options
+from cryoweave.cli.interrupts import interruptible
+from cryoweave.cli.watch import seconds, watching
+from cryoweave.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryoweave.data import Poses
+    from cryoweave.pipeline.run import RunResult
+
+DEFAULT = "fit"
+SURE = "sure"
+"""Measure that says how likely a pose is right."""
+ENOUGH = 0.95
+"""Chance from which a pose counts as significant."""
+SHOWN = 10
+"""Poses that the last screen shows."""
+_RESUMABLE = "the same command goes on after the last stage that was done"
+SEARCH = "Search"
+
+
+def fit(
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="MODEL...", readable=False, help="Structures to place, mmCIF or PDB.", show_default=False
+        ),
+    ] = None,
+    map_: options.Map = None,
+    resolution: Annotated[
+        float | None,
+        typer.Option("-d", "--resolution", metavar="Å", help="Of the map, e.g. -d 6.5.", rich_help_panel=SEARCH),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--method",
+            metavar="RECIPE",
+            help="How to search, fit if not given; may be repeated to compare. `cryoweave fit --methods` lists them.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="List what --method takes.", is_eager=True, rich_help_panel=SEARCH)
+    ] = False,
+    contour: Annotated[
+        float | None,
+        typer.Option("--contour", help="Density that counts as molecule; found if not given.", rich_help_panel=SEARCH),
+    ] = None,
+    angle_step: Annotated[
+        float | None,
+        typer.Option("--angle-step", metavar="°", help="Finer finds more and takes longer.", rich_help_panel=SEARCH),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", metavar="N", help="Poses of each model to keep.", rich_help_panel=SEARCH)
+    ] = None,
+    copies: Annotated[
+        int | None,
+        typer.Option("--copies", metavar="N", help="Copies of each model to place.", rich_help_panel=SEARCH),
+    ] = None,
+    symmetry: Annotated[
+        str | None,
+        typer.Option(
+            "--symmetry", metavar="GROUP", help="Of the map about z: C4, D7, H-166.5,27.5,6.", rich_help_panel=SEARCH
+        ),
+    ] = None,
+    reference: options.Reference = None,
+    set_: options.Set = None,
+    output: options.Output = None,
+    force: options.Force = None,
+    replace: options.Replace = False,
+    ignore_checks: options.IgnoreChecks = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "-t", "--threads", metavar="N", help="0, the default, for one per core.", rich_help_panel=options.RUN
+        ),
+    ] = None,
+    seed: options.Seed = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Only errors on stderr.", rich_help_panel=options.RUN)
+    ] = False,
+    json: console.Json = False,
+) -> None:
+    """Place structures in a map: all rotations and places, the best refined, with every score of every pose."""
+    if methods:
+        _list_methods()
+        return
+    from cryoweave.pipeline.chain import load_recipe
+    from cryoweave.pipeline.run import default_folder, run
+    from cryoweave.pipeline.settings import parse_settings, shared_settings
+
+    if not models:
+        raise UsageError("no model is given", "name the structures to place, e.g. cryoweave fit chain.cif -v map.mrc")
+    if map_ is None:
+        raise UsageError("no map is given", "give -v MAP, e.g. -v emd_5168.map.gz")
+    chosen = method or [DEFAULT]
+    shared = {
+        "resolution": resolution,
+        "contour": contour,
+        "angle_step": angle_step,
+        "top": top,
+        "copies": copies,
+        "symmetry": symmetry,
+    }
+    given = {name: value for name, value in shared.items() if value is not None}
+    plans = []
+    for name in chosen:
+        recipe = load_recipe(name)
+        own = parse_settings(set_ or [], recipe) if len(chosen) == 1 else {}
+        plans.append((name, recipe, {**shared_settings(recipe, given), **own}))
+    results = {}
+    for name, recipe, settings in plans:
+        folder = output or default_folder(name if len(chosen) == 1 else DEFAULT, map_)
+        with interruptible(_RESUMABLE), watching(quiet) as progress:
+            results[name] = run(
+                recipe,
+                map=map_,
+                model=models,
+                reference=reference,
+                output=folder if len(chosen) == 1 else folder / Path(name).stem,
+                settings=settings,
+                force=force or [],
+                replace=replace,
+                ignore_checks=ignore_checks,
+                seed=seed,
+                threads=threads,
+                progress=progress,
+            )
+    _show(results, json)
+
+
+def _list_methods() -> None:
+    """Recipes that place models."""
+    from cryoweave.host import registry
+    from cryoweave.pipeline.settings import places_models
+
+    rows = [(name, recipe.summary) for name, recipe in sorted(registry().recipes.items()) if places_models(recipe)]
+    console.table(("method", "what it does"), rows)
+
+
+def _show(results: Mapping[str, "RunResult"], json: bool) -> None:
+    if json:
+        console.data_json({name: _entry(result) for name, result in results.items()})
+        return
+    for name, result in results.items():
+        poses = result.poses
+        if poses is None:
+            console.data(f"{name} gave no poses")
+            continue
+        columns = [key for key, values in poses.measures.items() if np.isfinite(values).any()]
+        rows = [
+            (i + 1, poses.model[i], *(console.number(float(values[i])) for values in _numbers(poses, columns)))
+            for i in range(min(len(poses), SHOWN))
+        ]
+        console.table(("pose", "model", "score", *columns), rows)
+        console.say(_word(poses), "yellow" if not significant(poses) else "")
+        console.data(f"{name} done in {seconds(result.record['seconds'])}")
+        for kind in ("poses", "fit", "model", "report"):
+            if kind in result.record["outputs"]:
+                console.data(f"{kind}: {result.folder / result.record['outputs'][kind]}")
+
+
+def _numbers(poses: "Poses", columns: list[str]) -> list[Any]:
+    return [poses.score, *(poses.measures[name] for name in columns)]
+
+
+def significant(poses: "Poses") -> int:
+    """How many poses are right by all that is known."""
+    return int(np.sum(poses.measures[SURE] >= ENOUGH)) if SURE in poses.measures else 0
+
+
+def _word(poses: "Poses") -> str:
+    """What to think of the best pose."""
+    if SURE not in poses.measures:
+        return "this method does not say how sure a fit is: compare its scores with those of the next poses"
+    count = significant(poses)
+    if not count:
+        best = float(np.max(poses.measures[SURE], initial=0.0))
+        return (
+            f"no fit is significant: the best is right with a chance of {best:.0%}; "
+            "try a smaller --angle-step, another --contour, or a part of the model"
+        )
+    return f"{count} of {len(poses)} poses are significant (a chance of {ENOUGH:.0%} or more to be right)"
+
+
+def _entry(result: "RunResult") -> dict[str, Any]:
+    poses = result.poses
+    entry = {"folder": str(result.folder), "seconds": result.record["seconds"], "outputs": result.record["outputs"]}
+    if poses is None:
+        return entry
+    columns = {"model": poses.model.tolist(), "score": poses.score.tolist()}
+    columns |= {
+        name: [None if value != value else value for value in values.tolist()]
+        for name, values in poses.measures.items()
+    }
+    columns |= {"rotation": poses.rotation.tolist(), "translation": poses.translation.tolist()}
+    return {**entry, "significant": significant(poses), "poses": columns}
