@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.host import Context
+from cryoweave.io.fitted import atoms_of, contour_of, resolution_of
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitting import Atoms, curved, points_of
 from cryoweave.kernels.rigid import Points, measure_poses
-from cryoweave_fit.models import atoms_of, contour_of, resolution_of
 from cryoweave_fit.stages import MeasureParams
 
 Columns = dict[str, NDArray[np.float64]]

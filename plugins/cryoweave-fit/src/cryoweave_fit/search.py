@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.io.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitting import (
     SIGMA,
@@ -22,7 +23,6 @@ from cryoweave.kernels.fitting import (
 from cryoweave.kernels.rigid import Refined, distinct_poses, refine_poses
 from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import rotational_search
-from cryoweave_fit.models import atoms_of, contour_of, require_room, resolution_of
 from cryoweave_fit.stages import SearchParams
 
 SAMPLING = 2.0
