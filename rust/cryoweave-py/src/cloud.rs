@@ -1,11 +1,12 @@
-use cryoweave_core::cloud::{self, Motion, Rules};
-use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray2, PyReadonlyArray3};
+use cryoweave_core::cloud::{self, Directed, Motion, Rules, TripleRules, VectorGrid};
+use numpy::ndarray::{Array2, Array3};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray2, PyReadonlyArray3, PyReadonlyArray4};
 use pyo3::prelude::*;
 
 use crate::arrays::rows;
 use crate::enter::{enter, enter_reporting};
 use crate::error::InputError;
+use crate::grid::{Shape, Triple, frame};
 
 type Table<'py, T> = Bound<'py, PyArray2<T>>;
 type Given<'py, T> = PyReadonlyArray2<'py, T>;
@@ -135,4 +136,99 @@ pub fn agreement<'py>(
     })?;
     let table: Vec<[i64; 2]> = found.iter().map(|a| [a.matched as i64, a.agreeing as i64]).collect();
     Ok(Array2::from(table).into_pyarray(py))
+}
+
+fn motions(rotations: &PyReadonlyArray3<'_, f64>, translations: &Given<'_, f64>) -> PyResult<Vec<Motion>> {
+    let (rotations, translations) = (rotations.as_array(), rows("translations", translations)?);
+    if rotations.dim() != (translations.len(), 3, 3) {
+        let message = "rotations must have the shape (n, 3, 3), as many as translations";
+        return Err(InputError::new_err(message));
+    }
+    let entry = |at: usize| [0, 1, 2].map(|row| [0, 1, 2].map(|column| rotations[[at, row, column]]));
+    let motion = |(at, &translation)| Motion {
+        rotation: entry(at),
+        translation,
+    };
+    Ok(translations.iter().enumerate().map(motion).collect())
+}
+
+/// Rotations and translations.
+type Motions<'py> = (Bound<'py, PyArray3<f64>>, Table<'py, f64>);
+
+fn hand_over_all<'py>(py: Python<'py>, motions: &[Motion]) -> Motions<'py> {
+    let rotation = |at: (usize, usize, usize)| motions[at.0].rotation[at.1][at.2];
+    let rotations = Array3::from_shape_fn((motions.len(), 3, 3), rotation);
+    let translations: Vec<[f64; 3]> = motions.iter().map(|motion| motion.translation).collect();
+    (rotations.into_pyarray(py), Array2::from(translations).into_pyarray(py))
+}
+
+/// `rules` are noise, least side and most triples.
+#[pyfunction]
+#[pyo3(signature = (mobile, target, rules, progress=None))]
+pub fn triple_motions<'py>(
+    py: Python<'py>,
+    mobile: Given<'py, f64>,
+    target: Given<'py, f64>,
+    rules: (f64, f64, usize),
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Motions<'py>> {
+    let (mobile, target) = (rows("mobile", &mobile)?, rows("target", &target)?);
+    let (noise, least_side, most) = rules;
+    let rules = TripleRules {
+        noise,
+        least_side,
+        most,
+    };
+    let found = enter_reporting(py, progress, |control| {
+        cloud::triple_motions(&mobile, &target, rules, control)
+    })?;
+    Ok(hand_over_all(py, &found))
+}
+
+type Grid = (Shape, Triple, Triple);
+
+#[pyfunction]
+#[pyo3(signature = (vectors, grid, cloud, rotations, translations, progress=None))]
+pub fn field_scores<'py>(
+    py: Python<'py>,
+    vectors: PyReadonlyArray4<'py, f32>,
+    grid: Grid,
+    cloud: (Given<'py, f64>, Given<'py, f64>),
+    rotations: PyReadonlyArray3<'py, f64>,
+    translations: Given<'py, f64>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let (vectors, motions) = (vectors.as_array(), motions(&rotations, &translations)?);
+    let (points, normals) = (rows("xyz", &cloud.0)?, rows("normals", &cloud.1)?);
+    let scores = enter_reporting(py, progress, |control| {
+        let frame = frame(grid.0, grid.1, grid.2)?;
+        let field = VectorGrid::new(vectors, &frame)?;
+        cloud::field_scores(&field, Directed::new(&points, &normals)?, &motions, control)
+    })?;
+    Ok(scores.into_pyarray(py))
+}
+
+/// The motions and their scores.
+#[pyfunction]
+#[pyo3(signature = (vectors, grid, cloud, rotations, translations, step, progress=None))]
+#[allow(clippy::too_many_arguments)]
+pub fn field_ascent<'py>(
+    py: Python<'py>,
+    vectors: PyReadonlyArray4<'py, f32>,
+    grid: Grid,
+    cloud: (Given<'py, f64>, Given<'py, f64>),
+    rotations: PyReadonlyArray3<'py, f64>,
+    translations: Given<'py, f64>,
+    step: f64,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Motions<'py>, Bound<'py, PyArray1<f64>>)> {
+    let (vectors, motions) = (vectors.as_array(), motions(&rotations, &translations)?);
+    let (points, normals) = (rows("xyz", &cloud.0)?, rows("normals", &cloud.1)?);
+    let found = enter_reporting(py, progress, |control| {
+        let frame = frame(grid.0, grid.1, grid.2)?;
+        let field = VectorGrid::new(vectors, &frame)?;
+        cloud::field_ascent(&field, Directed::new(&points, &normals)?, &motions, step, control)
+    })?;
+    let (motions, scores): (Vec<Motion>, Vec<f64>) = found.into_iter().unzip();
+    Ok((hand_over_all(py, &motions), scores.into_pyarray(py)))
 }

@@ -22,7 +22,9 @@ mod _core {
     #[pymodule_export]
     use super::align::{align_matrix, thread_gapped, thread_path, thread_paths};
     #[pymodule_export]
-    use super::cloud::{agreement, descriptors, match_descriptors, register, robust_icp};
+    use super::cloud::{
+        agreement, descriptors, field_ascent, field_scores, match_descriptors, register, robust_icp, triple_motions,
+    };
     #[pymodule_export]
     use super::enter::{set_threads, threads};
     #[pymodule_export]

@@ -42,8 +42,14 @@ impl Graph {
         Ok(graph)
     }
 
-    fn row(&self, node: usize) -> &[u64] {
+    /// The nodes joined to one, as bits.
+    pub(super) fn row(&self, node: usize) -> &[u64] {
         &self.bits[node * self.words..][..self.words]
+    }
+
+    /// The nodes joined to both.
+    pub(super) fn shared(&self, a: usize, b: usize) -> Vec<u64> {
+        both(self.row(a), self.row(b))
     }
 
     fn degree(&self, node: usize) -> usize {
@@ -66,6 +72,18 @@ fn count(bits: &[u64]) -> usize {
 fn first(bits: &[u64]) -> Option<usize> {
     let word = bits.iter().position(|&word| word != 0)?;
     Some(word * WORD + bits[word].trailing_zeros() as usize)
+}
+
+/// Places of the set bits, rising.
+pub(super) fn ones(bits: &[u64]) -> impl Iterator<Item = usize> + '_ {
+    bits.iter().enumerate().flat_map(|(at, &word)| {
+        let mut left = word;
+        std::iter::from_fn(move || {
+            let bit = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (bit < WORD).then_some(at * WORD + bit)
+        })
+    })
 }
 
 fn both(a: &[u64], b: &[u64]) -> Vec<u64> {

@@ -3,17 +3,21 @@
 mod agreement;
 mod clique;
 mod descriptor;
+mod field;
 mod icp;
 mod matching;
 mod register;
 mod rotation;
+mod triples;
 
 pub use agreement::{Agreement, agreement};
 pub use clique::{Clique, Graph, largest_clique};
 pub use descriptor::{LENGTH, descriptors};
+pub use field::{Directed, VectorGrid, field_ascent, field_scores};
 pub use icp::{Fit, robust_icp};
 pub use matching::{Matches, match_descriptors};
 pub use register::{Registration, Rules, register};
+pub use triples::{TripleRules, triple_motions};
 
 use crate::error::{Error, Result};
 
