@@ -22,7 +22,7 @@ def joined(parts):
     return Model(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in Model.__dataclass_fields__})
 
 
-def bundle(seed, helices=7):
+def bundle(seed, helices=13):
     """Helices of different lengths, every which way about the origin: nothing in it is alike."""
     rng = np.random.default_rng(seed)
     parts = []
@@ -30,7 +30,7 @@ def bundle(seed, helices=7):
         helix = ideal_model("H" * int(rng.integers(10, 26)))
         axes, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         axes *= np.linalg.det(axes)
-        place = 17.0 * np.array([k % 3 - 1, k // 3 % 3 - 1, (k * 2) % 3 - 1])
+        place = 15.0 * np.array([k % 3 - 1, k // 3 % 3 - 1, k // 9 - 0.5])
         parts.append(moved(helix, (helix.xyz - helix.xyz.mean(axis=0)) @ axes.T + place, chr(65 + k)))
     return joined(parts)
 
@@ -63,7 +63,7 @@ class TestAlign(StageContract):
 
 class TestAlignInMasks(TestAlign):
     def params(self):
-        return self.stage.params(search="masks", resolution=6.0)
+        return self.stage.params(search="masks", resolution=6.0, voxel=3.0)
 
 
 def align(density, *models, **params):
@@ -104,7 +104,14 @@ def test_the_whole_of_a_map_is_aligned_as_published():
 
 
 def test_masks_find_a_model_in_a_complex():
-    assert min(off(poses, i) for poses in [align(COMPLEX, MODEL, search="masks")] for i in range(len(poses))) < 5.0
+    poses = align(COMPLEX, MODEL, search="masks", voxel=3.0)
+    assert min(off(poses, i) for i in range(len(poses))) < 5.0
+
+
+def test_masks_that_hold_too_little_are_told():
+    with pytest.raises(StageError, match="no sphere") as error:
+        align(ALONE, MODEL, search="masks", voxel=8.0)
+    assert error.value.hint
 
 
 @pytest.mark.parametrize("search", ["triples", "masks", "whole"])

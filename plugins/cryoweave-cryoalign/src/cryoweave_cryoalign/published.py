@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.cloud import Cloud, descriptors, match_descriptors
 from cryoweave.kernels.registration import Motion, Motions, agreement, register, robust_icp
@@ -50,6 +51,11 @@ def by_masks(source: Scene, target: Scene, params: AlignParams, ctx: Context) ->
     spheres = [map_.within(centre, radius) for centre in centres]
     full = [s for s in spheres if len(s.cloud.xyz) > LEAST_POINTS and len(s.keys) > LEAST_KEYPOINTS]
     ctx.note("spheres", len(full))
+    if not full:
+        need = f"more than {LEAST_POINTS} points and {LEAST_KEYPOINTS} keypoints"
+        raise StageError(
+            f"no sphere as wide as the model holds {need}", "lower `contour`, or `voxel` for a small model"
+        )
     motions = ctx.over(lambda sphere, _: _registered(model, sphere, params), full)
     return _judged(model, map_, list(motions), params, ctx)
 

@@ -19,8 +19,8 @@ class AlignParams(Params):
     )
     search: Literal["triples", "masks", "whole"] = param(
         "triples",
-        "triples: many motions, each by three correspondences, judged in a field of vectors (ours); masks: one motion in "
-        "each of many spheres, whole: one motion in all (as published)",
+        "triples: many motions, each by three correspondences, judged in a field of vectors (ours); masks: one motion "
+        "in each of many spheres, whole: one motion in all (as published)",
     )
     top: int = param(10, "poses to keep of each model", ge=1, le=1000, source=SOURCE)
     apart: float = param(5.0, "of two poses whose atoms differ by less (RMSD) the better stays", unit="Å", ge=0, le=50)

@@ -70,8 +70,7 @@ def _refined(
     if not len(guesses.translation):
         return guesses
     score = _scores(field, grid, thinned(model, SCREENED), guesses, ctx)
-    # More than enough to find that many distinct ones among.
-    best = guesses.select(np.argsort(-score, kind="stable")[: 20 * params.refined])
+    best = guesses.select(np.argsort(-score, kind="stable"))
     chosen = best.select(distinct(best, thinned(model, 50).xyz, FIRST_DISTINCT, params.refined))
     few = thinned(model, CLIMBED)
     climbed, _ = field_ascent(field, grid, few, chosen, params.fine_voxel, progress=ctx.progress)
