@@ -44,7 +44,7 @@ def main():
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER")
     given = parser.parse_args()
     more = {name: float(value) for name, value in (pair.split("=") for pair in given.set)}
-    print("task    search   poses  best pose  best of all  rank  score  next   seconds")
+    print("task    search   poses  best pose  best of all  rank  score  next   z      seconds")
     for name, (file, resolution, copies) in TASKS.items():
         density = load_map(given.data / file)
         model = read_model(given.data / "fitting_tasks" / name / "model.pdb.gz")
@@ -64,7 +64,7 @@ def main():
             wrong = [score for score, error in zip(poses.score, errors, strict=True) if error > 5]
             print(
                 f"{name:7} {search:8} {len(poses):5}  {errors[0]:9.2f}  {min(errors):11.2f}  {np.argmin(errors) + 1:4}"
-                f"  {poses.score[0]:.3f}  {max(wrong, default=np.nan):.3f}  {seconds:7.1f}"
+                f"  {poses.score[0]:.3f}  {max(wrong, default=np.nan):.3f}  {poses.measures['z'][0]:5.1f}  {seconds:7.1f}"
             )
 
 

@@ -63,7 +63,7 @@ class TestAlign(StageContract):
 
 class TestAlignInMasks(TestAlign):
     def params(self):
-        return self.stage.params(search="masks", resolution=6.0, voxel=3.0)
+        return self.stage.params(search="masks", resolution=6.0)
 
 
 def align(density, *models, **params):
@@ -76,7 +76,7 @@ def align(density, *models, **params):
 def test_a_model_is_found_in_a_complex():
     poses = align(COMPLEX, MODEL)
     assert off(poses) < 1.0
-    assert set(poses.measures) == {"agreeing", "matched", "correspondences", "cosine"}
+    assert set(poses.measures) == {"agreeing", "matched", "correspondences", "cosine", "z"}
     assert (np.diff(poses.score) <= 0).all()
     assert poses.score[0] > 1.3 * poses.score[1]
 
@@ -104,7 +104,7 @@ def test_the_whole_of_a_map_is_aligned_as_published():
 
 
 def test_masks_find_a_model_in_a_complex():
-    poses = align(COMPLEX, MODEL, search="masks", voxel=3.0)
+    poses = align(COMPLEX, MODEL, search="masks")
     assert min(off(poses, i) for i in range(len(poses))) < 5.0
 
 

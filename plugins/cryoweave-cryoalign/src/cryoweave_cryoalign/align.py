@@ -28,7 +28,7 @@ def aligned(density: DensityMap, models: ModelSet, params: AlignParams, ctx: Con
     order = np.argsort(-np.concatenate([one.score for one in found]), kind="stable")
     measures = {
         key: np.concatenate([one.measures[key] for one in found])[order]
-        for key in ("agreeing", "matched", "correspondences", "cosine")
+        for key in ("agreeing", "matched", "correspondences", "cosine", "z")
     }
     return Poses(
         np.concatenate([one.motions.rotation for one in found])[order],
@@ -43,9 +43,10 @@ def _placed(target: Scene, model: Model, name: str, params: AlignParams, ctx: Co
     source = of_model(model, params.resolution)
     found = SEARCHES[params.search](source, target, params, ctx)
     if not len(found.score):
-        hint = "lower `contour`, or search with search=triples; a map far from `resolution` has other keypoints"
+        hint = "lower `contour` or `keypoint_bandwidth` (a small or blurred model has few keypoints), or search=triples"
         raise StageError(f"no three correspondences agree on a place for {name!r}", hint)
-    kept = found.select(distinct(found.motions, _few(model), params.apart, params.top))
+    apart = distinct(found.motions, _few(model), params.apart, max(params.top, params.refined))
+    kept = found.select(apart).judged().select(np.arange(min(params.top, len(apart))))
     ctx.note(f"best score of {name}", float(kept.score[0]))
     return kept
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cryoweave.kernels.registration import Motions
 
 Column = NDArray[np.float64]
+LEAST_FOR_Z = 10
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,14 @@ class Found:
     motions: Motions
     score: Column
     measures: dict[str, Column]
+
+    def judged(self) -> "Found":
+        """With ``z``: by how many robust standard deviations a score exceeds the median; NaN for fewer than ten."""
+        middle = np.median(self.score)
+        spread = 1.4826 * np.median(np.abs(self.score - middle))
+        known = len(self.score) >= LEAST_FOR_Z and spread > 0
+        z = (self.score - middle) / spread if known else np.full(len(self.score), np.nan)
+        return Found(self.motions, self.score, {**self.measures, "z": z})
 
     def select(self, which: NDArray[np.intp]) -> "Found":
         """Those that indices name."""

@@ -46,9 +46,9 @@ class AlignParams(Params):
     fine_bandwidth: float = param(6.0, "triples: of the kernel of the points' directions", unit="Å", ge=1, le=60)
     fine_radius: float = param(20.0, "triples: radius of a descriptor", unit="Å", ge=4, le=100)
     fine_noise: float = param(2.5, "triples: how far a correspondence may be off", unit="Å", gt=0, le=20)
-    neighbours: int = param(10, "triples: a correspondence is each among so many nearest of the other", ge=1, le=100)
-    guesses: int = param(40_000, "triples: most motions to judge", ge=100, le=10_000_000)
-    refined: int = param(60, "triples: distinct motions that are refined", ge=1, le=10_000)
+    neighbours: int = param(20, "triples: a correspondence is each among so many nearest of the other", ge=1, le=100)
+    guesses: int = param(100_000, "triples: most motions to judge", ge=100, le=10_000_000)
+    refined: int = param(100, "triples: distinct motions that are refined", ge=1, le=10_000)
 
 
 STAGES = [
