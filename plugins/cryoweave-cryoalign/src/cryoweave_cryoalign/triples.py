@@ -11,8 +11,10 @@ from cryoweave_cryoalign.clouds import Scene, enough
 from cryoweave_cryoalign.found import Found, distinct, sorted_by
 from cryoweave_cryoalign.stages import AlignParams
 
-SCREENED, CLIMBED = 400, 800
-"""Of the model's points so many judge the guesses, and so many refine the best."""
+SCREENED, JUDGED, CLIMBED = 120, 400, 800
+"""Of the model's points so many judge all guesses, so many the best of them, and so many refine the best of those."""
+BEST = 5000
+"""So many guesses are judged a second time."""
 LEAST_SIDE = 10.0
 """Å; triangles with a shorter side fix no rotation."""
 FIRST_DISTINCT = 4.0
@@ -69,8 +71,10 @@ def _refined(
     """The best distinct guesses, brought to the nearest maximum."""
     if not len(guesses.translation):
         return guesses
-    score = _scores(field, grid, thinned(model, SCREENED), guesses, ctx)
-    best = guesses.select(np.argsort(-score, kind="stable"))
+    best = guesses
+    for points, kept in ((SCREENED, BEST), (JUDGED, BEST)):
+        score = _scores(field, grid, thinned(model, points), best, ctx)
+        best = best.select(np.argsort(-score, kind="stable")[:kept])
     chosen = best.select(distinct(best, thinned(model, 50).xyz, FIRST_DISTINCT, params.refined))
     few = thinned(model, CLIMBED)
     climbed, _ = field_ascent(field, grid, few, chosen, params.fine_voxel, progress=ctx.progress)
