@@ -29,6 +29,45 @@ def thread_gapped(
     scores: _F32, xyz: _F64, breaks: NDArray[np.bool_], costs: list[float], max_skip: int, progress: _Progress
 ) -> tuple[NDArray[np.int32], float]: ...
 
+# cloud
+_Motion = tuple[_F64, _F64]
+
+def descriptors(xyz: _F64, normals: _F64, centres: _F64, radius: float, progress: _Progress) -> _F32: ...
+def match_descriptors(a: _F32, b: _F32, k: int, progress: _Progress) -> tuple[NDArray[np.int32], bool]: ...
+def register(
+    mobile: _F64, target: _F64, noise: float, limit: int
+) -> tuple[_Motion, NDArray[np.int64], int, bool] | None: ...
+def robust_icp(
+    source: _F64, target: _F64, rotation: _F64, translation: list[float], last_scale: float | None
+) -> tuple[_Motion, float, int]: ...
+def agreement(
+    source: tuple[_F64, _F64],
+    target: tuple[_F64, _F64],
+    rotations: _F64,
+    translations: _F64,
+    within: float,
+    cosine: float,
+    progress: _Progress,
+) -> NDArray[np.int64]: ...
+def triple_motions(mobile: _F64, target: _F64, rules: tuple[float, float, int], progress: _Progress) -> _Motion: ...
+def field_scores(
+    vectors: _F32,
+    grid: tuple[_Shape, _Triple, _Triple],
+    cloud: tuple[_F64, _F64],
+    rotations: _F64,
+    translations: _F64,
+    progress: _Progress,
+) -> _F64: ...
+def field_ascent(
+    vectors: _F32,
+    grid: tuple[_Shape, _Triple, _Triple],
+    cloud: tuple[_F64, _F64],
+    rotations: _F64,
+    translations: _F64,
+    step: float,
+    progress: _Progress,
+) -> tuple[_Motion, _F64]: ...
+
 # graph
 _Edges = NDArray[np.int32]
 
@@ -80,6 +119,14 @@ def mask_around(
 def nearest_around(
     shape_zyx: _Shape, voxel_xyz: _Triple, origin_xyz: _Triple, xyz: _F64, radius: float
 ) -> NDArray[np.int32]: ...
+def unit_vectors(
+    values: _F32,
+    grid: tuple[_Triple, _Triple],
+    new_grid: tuple[_Shape, _Triple, _Triple],
+    bandwidth: float,
+    threshold: float,
+    progress: _Progress,
+) -> tuple[_F32, _F32]: ...
 def statistics(values: _F32) -> tuple[float, float, float, float, int]: ...
 def volume_threshold(values: _F32, n_voxels: int) -> float: ...
 
@@ -111,6 +158,14 @@ def mean_shift(
     max_steps: int,
     progress: _Progress,
 ) -> tuple[NDArray[np.int32], _F64, _F32]: ...
+def climb_from(
+    map: _F32,
+    points_zyx: _F64,
+    bandwidth_voxels: list[float],
+    max_shift_voxels: list[float],
+    limits: tuple[float, int],
+    progress: _Progress,
+) -> tuple[_F64, _F32]: ...
 def kernel_density(map: _F32, points_zyx: _F64, bandwidth_voxels: list[float], progress: _Progress) -> _F32: ...
 def merge_points(
     points: _F64, density: _F32, radius: float, keep: NDArray[np.bool_] | None

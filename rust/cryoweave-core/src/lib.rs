@@ -4,6 +4,7 @@
 //! Every long loop takes a [`control::Control`] and asks it once per slab, row or block whether to go on.
 
 pub mod align;
+pub mod cloud;
 pub mod control;
 pub mod error;
 pub mod graph;

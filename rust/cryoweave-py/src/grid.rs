@@ -1,13 +1,13 @@
 use cryoweave_core::error::Result;
 use cryoweave_core::grid::frame::Frame;
 use cryoweave_core::grid::interpolate::{self as between, Order};
-use cryoweave_core::grid::{filter, mask, resample as resampling, statistics as describing};
+use cryoweave_core::grid::{filter, mask, resample as resampling, statistics as describing, vectors};
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArray4, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 
 use crate::arrays::rows;
-use crate::enter::enter;
+use crate::enter::{enter, enter_reporting};
 
 /// Voxel sides and origin as Python hands them over: xyz, in Å.
 pub type Triple = (f64, f64, f64);
@@ -159,4 +159,27 @@ pub fn statistics(py: Python<'_>, values: PyReadonlyArray3<'_, f32>) -> PyResult
 pub fn volume_threshold(py: Python<'_>, values: PyReadonlyArray3<'_, f32>, n_voxels: usize) -> PyResult<f32> {
     let map = values.as_array();
     enter(py, |control| describing::volume_threshold(map, n_voxels, control))
+}
+
+/// `grid` and `new_grid` are voxel sides and origin, the new one's shape before them; unit vectors and density.
+#[pyfunction]
+#[pyo3(signature = (values, grid, new_grid, bandwidth, threshold, progress=None))]
+pub fn unit_vectors<'py>(
+    py: Python<'py>,
+    values: PyReadonlyArray3<'py, f32>,
+    grid: (Triple, Triple),
+    new_grid: (Shape, Triple, Triple),
+    bandwidth: f64,
+    threshold: f32,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Bound<'py, PyArray4<f32>>, Bound<'py, PyArray3<f32>>)> {
+    let map = values.as_array();
+    let field = enter_reporting(py, progress, |control| {
+        let (old, new) = (
+            frame(map.dim(), grid.0, grid.1)?,
+            frame(new_grid.0, new_grid.1, new_grid.2)?,
+        );
+        vectors::unit_vectors(map, &old, bandwidth, threshold, &new, control)
+    })?;
+    Ok((field.vectors.into_pyarray(py), field.density.into_pyarray(py)))
 }

@@ -3,6 +3,7 @@ use pyo3::prelude::*;
 
 mod align;
 mod arrays;
+mod cloud;
 mod enter;
 mod error;
 mod graph;
@@ -21,6 +22,10 @@ mod _core {
     #[pymodule_export]
     use super::align::{align_matrix, thread_gapped, thread_path, thread_paths};
     #[pymodule_export]
+    use super::cloud::{
+        agreement, descriptors, field_ascent, field_scores, match_descriptors, register, robust_icp, triple_motions,
+    };
+    #[pymodule_export]
     use super::enter::{set_threads, threads};
     #[pymodule_export]
     use super::graph::{
@@ -30,12 +35,12 @@ mod _core {
     #[pymodule_export]
     use super::grid::{
         gaussian, gradient, interpolate, label_components, laplacian, mask_around, nearest_around, resample,
-        statistics, upsample2, volume_threshold,
+        statistics, unit_vectors, upsample2, volume_threshold,
     };
     #[pymodule_export]
     use super::metrics::{lddt, match_points, superpose, tm_distance_scale, tm_score};
     #[pymodule_export]
-    use super::peaks::{kernel_density, local_maxima, mean_shift, merge_points};
+    use super::peaks::{climb_from, kernel_density, local_maxima, mean_shift, merge_points};
     #[pymodule_export]
     use super::quality::radial_correlation;
     #[pymodule_export]

@@ -50,6 +50,30 @@ pub fn mean_shift<'py>(
     ))
 }
 
+/// Where positions arrive, and the density there; `limits` are tolerance and most steps.
+#[pyfunction]
+#[pyo3(signature = (map, points_zyx, bandwidth_voxels, max_shift_voxels, limits, progress=None))]
+pub fn climb_from<'py>(
+    py: Python<'py>,
+    map: PyReadonlyArray3<'py, f32>,
+    points_zyx: PyReadonlyArray2<'py, f64>,
+    bandwidth_voxels: [f64; 3],
+    max_shift_voxels: [f64; 3],
+    limits: (f64, usize),
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Table<'py, f64>, Column<'py, f32>)> {
+    let (map, starts) = (map.as_array(), rows("points_zyx", &points_zyx)?);
+    let limits = Limits {
+        max_shift_voxels,
+        tolerance: limits.0,
+        max_steps: limits.1,
+    };
+    let (ends, density) = enter_reporting(py, progress, |control| {
+        peaks::climb_from(map, &starts, bandwidth_voxels, limits, control)
+    })?;
+    Ok((Array2::from(ends).into_pyarray(py), density.into_pyarray(py)))
+}
+
 #[pyfunction]
 #[pyo3(signature = (map, points_zyx, bandwidth_voxels, progress=None))]
 pub fn kernel_density<'py>(

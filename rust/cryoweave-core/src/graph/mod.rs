@@ -19,6 +19,7 @@ pub(crate) use cells::{Cells, check_points};
 pub use contacts::contact_edges;
 pub use local::local_spanning_edges;
 pub use moves::Candidates;
+pub(crate) use nearest::Tree;
 pub use nearest::{Nearest, nearest};
 pub use neighbours::{Pairs, neighbour_pairs};
 pub use order::{Annealing, Order, order_segments};

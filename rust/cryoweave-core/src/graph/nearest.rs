@@ -66,7 +66,7 @@ pub fn nearest(points: &[[f64; 3]], queries: &[[f64; 3]], k: usize, control: &Co
 }
 
 /// The points sorted so that the halves of each range lie on either side of a plane.
-struct Tree {
+pub(crate) struct Tree {
     points: Vec<([f64; 3], u32)>,
     /// At a range's middle: the axis along which it was halved, and where.
     splits: Vec<(u8, f64)>,
@@ -80,11 +80,28 @@ struct Query<'a> {
 }
 
 impl Tree {
-    fn new(points: &[[f64; 3]]) -> Self {
+    /// Points must be finite.
+    pub(crate) fn new(points: &[[f64; 3]]) -> Self {
         let mut points: Vec<([f64; 3], u32)> = points.iter().copied().zip(0..).collect();
         let mut splits = vec![(0, 0.0); points.len()];
         halve(&mut points, &mut splits);
         Self { points, splits }
+    }
+
+    /// The nearest point and its squared distance; of points equally far the one of lower index. `None` without points.
+    pub(crate) fn closest(&self, at: [f64; 3]) -> Option<(f64, usize)> {
+        let mut best = Vec::with_capacity(2);
+        self.search(
+            &mut Query {
+                at,
+                k: 1,
+                best: &mut best,
+            },
+            0,
+            self.points.len(),
+            [0.0; 3],
+        );
+        best.first().map(|&(d2, index)| (d2, index as usize))
     }
 
     /// `off` holds, by axis, how far the query lies outside of this range's box, as far as known.

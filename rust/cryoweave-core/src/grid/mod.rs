@@ -13,6 +13,7 @@ pub mod interpolate;
 pub mod mask;
 pub mod resample;
 pub mod statistics;
+pub mod vectors;
 
 /// A map in C order, borrowed where it already is: kernels then walk plain slices.
 pub(crate) struct Solid<'a> {

@@ -54,6 +54,23 @@ pub fn mean_shift(
     })
 }
 
+/// Let given positions (voxels, by axis z, y, x) climb as [`mean_shift`] does, and tell the density where each arrives.
+pub fn climb_from(
+    map: ArrayView3<f32>,
+    starts_zyx: &[[f64; 3]],
+    bandwidth_voxels: [f64; 3],
+    limits: Limits,
+    control: &Control,
+) -> Result<(Vec<[f64; 3]>, Vec<f32>)> {
+    check(0.0, limits)?;
+    let kernel = Kernel::new(bandwidth_voxels, map.dim())?;
+    let field = Field::new(map, kernel.reach_x(), control)?;
+    if let Some(row) = starts_zyx.iter().position(|p| p.iter().any(|c| !c.is_finite())) {
+        return Err(Error::PointNotFinite(row));
+    }
+    Ok(climbs(&field, &kernel, starts_zyx, limits, control)?.unzip())
+}
+
 /// Kernel-weighted sums of density at given positions (voxels, by axis z, y, x); density below zero counts as zero.
 pub fn kernel_density(
     map: ArrayView3<f32>,

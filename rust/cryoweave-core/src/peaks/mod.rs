@@ -6,5 +6,5 @@ mod merge;
 mod window;
 
 pub use maxima::local_maxima;
-pub use mean_shift::{Limits, Shifted, kernel_density, mean_shift};
+pub use mean_shift::{Limits, Shifted, climb_from, kernel_density, mean_shift};
 pub use merge::{Merged, NO_OWNER, merge_points};
