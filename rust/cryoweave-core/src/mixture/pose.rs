@@ -21,6 +21,19 @@ impl Pose {
         }
     }
 
+    /// From the rows of the rotation.
+    pub fn new(rotation: &[f64; 9], translation: [f64; 3]) -> Self {
+        Self {
+            rotation: Matrix3::from_row_slice(rotation),
+            translation: translation.into(),
+        }
+    }
+
+    /// Rows of the rotation.
+    pub fn rows(&self) -> [f64; 9] {
+        std::array::from_fn(|at| self.rotation[(at / 3, at % 3)])
+    }
+
     /// Where a point goes.
     pub fn apply(&self, x: &Vector3<f64>) -> Vector3<f64> {
         self.rotation * x + self.translation
