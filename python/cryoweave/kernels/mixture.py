@@ -52,8 +52,8 @@ class Mixture:
         weight
             Shape ``(n,)`` or one number.
         variance
-            Along each axis, Å², positive, shape ``(n,)`` or one number. A ball of radius ``r`` has ``r² / 5``, a cube of
-            side ``a`` has ``a² / 12``.
+            Along each axis, Å², positive, shape ``(n,)`` or one number. A ball of radius ``r`` has ``r² / 5``, a cube
+            of side ``a`` has ``a² / 12``.
         """
         mean = points(xyz)
         weights, variances = (np.broadcast_to(np.asarray(one, np.float64), len(mean)) for one in (weight, variance))
@@ -148,8 +148,9 @@ def fit_mixture(
     """A mixture of many Gaussians by one of few: expectation-maximisation with Gaussian input.
 
     What is maximised is ``Σ_n a_n ln Σ_k w_k exp(E_n[ln N(x | k)])``, the mean taken over the Gaussian of point ``n``
-    (Kawabata 2018, doi 10.1016/j.jsb.2018.03.002). Centre and covariance of the whole stay exactly what they are, and no
-    Gaussian is narrower than those that it stands for. The start is drawn as by k-means++ (Arthur & Vassilvitskii 2007).
+    (Kawabata 2018, doi 10.1016/j.jsb.2018.03.002). Centre and covariance of the whole stay exactly what they are, and
+    no Gaussian is narrower than those that it stands for. The start is drawn as by k-means++ (Arthur and Vassilvitskii
+    2007).
 
     Parameters
     ----------
