@@ -113,10 +113,14 @@ def mixture_overlap_slope(
 ) -> tuple[float, list[float], list[float]]: ...
 def mixture_starts(map: _Mixture, model: _Mixture, count: int, seed: int) -> tuple[_F64, _F64]: ...
 def fit_rigid_mixture(
-    map: _Mixture, model: _Mixture, starts: tuple[_F64, _F64], steps: int, progress: _Progress
+    map: _Mixture, model: _Mixture, starts: tuple[_F64, _F64], climb: tuple[int, float], progress: _Progress
 ) -> tuple[_F64, _F64, _F64]: ...
 def fit_complex_mixture(
-    map: _Mixture, models: list[_Mixture], search: tuple[int, int, int, int], progress: _Progress
+    map: _Mixture,
+    models: list[_Mixture],
+    search: tuple[int, int, int],
+    climb: tuple[int, float],
+    progress: _Progress,
 ) -> tuple[_F64, _F64, _F64, _F64, _F64]: ...
 
 # peaks

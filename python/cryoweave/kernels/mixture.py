@@ -247,6 +247,7 @@ def fit_rigid(
     translation: ArrayLike,
     *,
     steps: int = 200,
+    background: float = 0.0,
     progress: Progress | None = None,
 ) -> Placed:
     """From each start uphill in the correlation of two mixtures, by a quasi-Newton method over six parameters.
@@ -259,6 +260,9 @@ def fit_rigid(
         Starts, shapes ``(n, 3, 3)`` and ``(n, 3)`` (Å).
     steps
         Of each descent, at most.
+    background
+        σ in Å of a Gaussian, 0 for none. Both mixtures' own blur by it is taken off in the product,
+        ``∫ f (g - g blurred)``: a filter of differences, so that even density around the model counts for nothing.
     progress
         Called now and then with descents done and in all.
 
@@ -268,7 +272,7 @@ def fit_rigid(
         If a start is not a proper rotation or not finite, or numbers make no mixture.
     """
     starts = (np.asarray(rotation, np.float64).reshape(-1, 9), points(translation))
-    found = _core.fit_rigid_mixture(fixed.plain(), moving.plain(), starts, steps, progress)
+    found = _core.fit_rigid_mixture(fixed.plain(), moving.plain(), starts, (steps, background), progress)
     return Placed(found[0].reshape(-1, 3, 3), *found[1:])
 
 
@@ -279,6 +283,7 @@ def fit_complex(
     order: int = 1,
     starts: int = 100,
     steps: int = 200,
+    background: float = 0.0,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Assembled:
@@ -299,6 +304,8 @@ def fit_complex(
         Random configurations.
     steps
         Of each descent, at most.
+    background
+        As for :func:`fit_rigid`, in every overlap.
     seed
         Same seed, same configurations.
     progress
@@ -307,10 +314,10 @@ def fit_complex(
     Raises
     ------
     InputError
-        If there is no model, ``order`` is zero, or numbers make no mixture.
+        If there is no model, ``order`` is zero, ``background`` out of range, or numbers make no mixture.
     """
     models = [one.plain() for one in moving]
-    found = _core.fit_complex_mixture(fixed.plain(), models, (order, starts, steps, seed), progress)
+    found = _core.fit_complex_mixture(fixed.plain(), models, (order, starts, seed), (steps, background), progress)
     rotation, translation, alone, whole, clash = found
     copies = len(models) * order
     return Assembled(

@@ -1,5 +1,5 @@
 use cryoweave_core::error::{Error, Result};
-use cryoweave_core::mixture::{self, Effort, Mixture, Pose, Search};
+use cryoweave_core::mixture::{self, Climb, Effort, Mixture, Pose, Search};
 use numpy::ndarray::{Array1, Array2};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
@@ -156,12 +156,16 @@ pub fn fit_rigid_mixture<'py>(
     map: Given<'py>,
     model: Given<'py>,
     starts: GivenPoses<'py>,
-    steps: usize,
+    climb: (usize, f64),
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Matrix<'py>, Matrix<'py>, Column<'py>)> {
     let (map, model, starts) = (Plain::borrow(&map)?, Plain::borrow(&model)?, borrow_poses(&starts)?);
+    let climb = Climb {
+        steps: climb.0,
+        background: climb.1,
+    };
     let found = enter_reporting(py, progress, |control| {
-        mixture::fit_rigid(&map.check()?, &model.check()?, &to_poses(starts)?, steps, control)
+        mixture::fit_rigid(&map.check()?, &model.check()?, &to_poses(starts)?, &climb, control)
     })?;
     let (rotation, translation) = hand_poses(py, found.iter().map(|placed| placed.pose));
     let correlation = Array1::from_iter(found.iter().map(|placed| placed.correlation));
@@ -176,18 +180,23 @@ pub fn fit_complex_mixture<'py>(
     py: Python<'py>,
     map: Given<'py>,
     models: Vec<Given<'py>>,
-    search: (usize, usize, usize, u64),
+    search: (usize, usize, u64),
+    climb: (usize, f64),
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Matrix<'py>, Matrix<'py>, Column<'py>, Column<'py>, Column<'py>)> {
     let (map, models) = (
         Plain::borrow(&map)?,
         models.iter().map(Plain::borrow).collect::<PyResult<Vec<_>>>()?,
     );
-    let (order, starts, steps, seed) = search;
+    let (order, starts, seed) = search;
+    let climb = Climb {
+        steps: climb.0,
+        background: climb.1,
+    };
     let search = Search {
         order,
         starts,
-        steps,
+        climb,
         seed,
     };
     let found = enter_reporting(py, progress, |control| {

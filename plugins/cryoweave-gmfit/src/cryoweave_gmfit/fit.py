@@ -37,7 +37,9 @@ def fit(density: DensityMap, models: ModelSet, params: FitParams, ctx: Context) 
 
 def _alone(target: Mixture, part: Subunit, params: FitParams, ctx: Context) -> Poses:
     starts = starting_poses(target, part.mixture, params.starts, ctx.seed)
-    found = fit_rigid(target, part.mixture, *starts, steps=params.steps, progress=ctx.progress)
+    found = fit_rigid(
+        target, part.mixture, *starts, steps=params.steps, background=params.background, progress=ctx.progress
+    )
     order = np.argsort(-found.correlation, kind="stable")
     shape = Shape.of(part.mixture)
     kept: list[int] = []
@@ -62,6 +64,7 @@ def _complex(target: Mixture, parts: list[Subunit], params: FitParams, ctx: Cont
         order=ring,
         starts=params.starts,
         steps=params.steps,
+        background=params.background,
         seed=ctx.seed,
         progress=ctx.progress,
     )

@@ -32,6 +32,13 @@ class FitParams(Params):
     resolution: float = param(
         0.0, "blur of the models' atoms by a Gaussian of σ = 0.225 of it; 0 for none", unit="Å", ge=0, le=60
     )
+    background: float = param(
+        0.0,
+        "σ of the blur that is taken off map and models, so that they match by what stands out; 0 for none, as published",
+        unit="Å",
+        ge=0,
+        le=200,
+    )
     starts: int = param(1000, "random placements, or configurations, to start from", ge=1, le=1_000_000)
     steps: int = param(200, "of each descent, at most", ge=1, le=10_000)
     top: int = param(10, "poses to give for each model, or configurations in all", ge=1, le=10_000)

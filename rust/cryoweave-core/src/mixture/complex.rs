@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::overlap::{Ready, Slope, overlap, slope_of};
 use super::pose::pulled;
-use super::rigid::{SCALE, lever, limits};
+use super::rigid::{Climb, SCALE, check_climb, lever, limits};
 use super::{Mixture, Pose, start};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -35,8 +35,8 @@ pub struct Search {
     pub order: usize,
     /// Random configurations.
     pub starts: usize,
-    /// Of each descent, at most.
-    pub steps: usize,
+    /// Of each descent.
+    pub climb: Climb,
     /// Of the random configurations.
     pub seed: u64,
 }
@@ -47,6 +47,7 @@ pub fn fit_complex(map: &Mixture, models: &[Mixture], search: &Search, control: 
         let (name, rule) = ("copies", "at least 1");
         return Err(Error::Parameter { name, rule, value: 0.0 });
     }
+    check_climb(&search.climb)?;
     let complex = Complex::new(map, models, search);
     let mut random = ChaCha8Rng::seed_from_u64(search.seed);
     let starts: Vec<Vec<Pose>> = (0..search.starts).map(|_| complex.draw(map, &mut random)).collect();
@@ -65,6 +66,8 @@ pub fn fit_complex(map: &Mixture, models: &[Mixture], search: &Search, control: 
 struct Complex {
     map: Ready,
     models: Vec<Ready>,
+    /// The models less their background: what others overlap with.
+    seen: Vec<Ready>,
     centre: Vec<Vector3<f64>>,
     lever: Vec<f64>,
     itself: Vec<f64>,
@@ -79,6 +82,7 @@ struct Copy {
     pose: Pose,
     outer: Pose,
     ready: Ready,
+    seen: Ready,
 }
 
 impl Complex {
@@ -86,6 +90,7 @@ impl Complex {
         let order = search.order;
         let mass: f64 = models.iter().map(Mixture::total).sum::<f64>() * order as f64;
         let map = map.scaled(mass / map.total());
+        let seen = |one: &Mixture| one.less_background(search.climb.background);
         let centre: Vec<_> = models.iter().map(Mixture::centre).collect();
         let models: Vec<Mixture> = models.iter().zip(&centre).map(|(one, &at)| one.shifted(-at)).collect();
         let mut levers: Vec<f64> = models.iter().map(lever).collect();
@@ -93,14 +98,15 @@ impl Complex {
             levers.push(lever(&map));
         }
         Self {
-            map_itself: overlap(&map, &map),
-            map: Ready::new(&map),
-            itself: models.iter().map(|one| overlap(one, one)).collect(),
+            map_itself: overlap(&seen(&map), &map),
+            map: Ready::new(&seen(&map)),
+            itself: models.iter().map(|one| overlap(&seen(one), one)).collect(),
+            seen: models.iter().map(|one| Ready::new(&seen(one))).collect(),
             models: models.iter().map(Ready::new).collect(),
             centre,
             lever: levers,
             order,
-            limits: limits(search.steps),
+            limits: limits(search.climb.steps),
         }
     }
 
@@ -145,12 +151,12 @@ impl Complex {
                 };
                 let outer = axis.after(&turn);
                 let pose = outer.after(inner);
-                let ready = self.models[model].moved(&pose);
                 copies.push(Copy {
                     model,
                     pose,
                     outer,
-                    ready,
+                    ready: self.models[model].moved(&pose),
+                    seen: self.seen[model].moved(&pose),
                 });
             }
         }
@@ -170,7 +176,7 @@ impl Complex {
                 torque: -slope.torque,
             };
             for (other, neighbour) in copies.iter().enumerate().filter(|&(other, _)| other != at) {
-                let (value, push) = slope_of(&neighbour.ready, &copy.ready, pivot);
+                let (value, push) = slope_of(&neighbour.seen, &copy.ready, pivot);
                 repulsion += if other < at { value } else { 0.0 };
                 slope.add(&push, 1.0);
             }
@@ -257,7 +263,10 @@ mod tests {
         Search {
             order,
             starts: 200,
-            steps: 200,
+            climb: Climb {
+                steps: 200,
+                background: 0.0,
+            },
             seed: 2,
         }
     }
@@ -278,8 +287,9 @@ mod tests {
     #[test]
     fn the_slope_is_that_of_the_energy() {
         let (map, models) = (random_mixture(9, 1), [random_mixture(3, 2), random_mixture(4, 3)]);
-        for order in [1, 3] {
-            let complex = Complex::new(&map, &models, &search(order));
+        for (order, background) in [(1, 0.0), (3, 0.0), (3, 4.0)] {
+            let climb = Climb { steps: 9, background };
+            let complex = Complex::new(&map, &models, &Search { climb, ..search(order) });
             let start = complex.draw(&map, &mut ChaCha8Rng::seed_from_u64(1));
             let by: Vec<[f64; 3]> = (0..2 * start.len()).map(|i| [0.3, -0.1 * i as f64, 1.0]).collect();
             let mut slope = by.clone();

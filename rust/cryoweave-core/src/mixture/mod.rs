@@ -21,7 +21,7 @@ pub use complex::{Assembled, Search, fit_complex};
 pub use fit::{Effort, Fitted, fit_mixture};
 pub use overlap::{Slope, correlation, overlap, overlap_slope};
 pub use pose::Pose;
-pub use rigid::{Placed, fit_rigid, starting_poses};
+pub use rigid::{Climb, Placed, fit_rigid, starting_poses};
 
 /// `Σ weight · N(mean, covariance)`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -113,6 +113,29 @@ impl Mixture {
     pub(crate) fn shifted(&self, by: Vector3<f64>) -> Self {
         let mean = self.mean.iter().map(|x| x + by).collect();
         Self { mean, ..self.clone() }
+    }
+
+    /// Less its own blur by a Gaussian of `sigma` Å: what stands out from its surroundings. Nothing is taken off for 0.
+    ///
+    /// In `∫ f (g - g blurred)` no spatial frequency has a negative share, so that it is an inner product as `∫ f g` is.
+    pub(crate) fn less_background(&self, sigma: f64) -> Self {
+        if sigma <= 0.0 {
+            return self.clone();
+        }
+        let wider = self
+            .covariance
+            .iter()
+            .map(|s| s + Matrix3::identity() * (sigma * sigma));
+        Self {
+            weight: self
+                .weight
+                .iter()
+                .copied()
+                .chain(self.weight.iter().map(|w| -w))
+                .collect(),
+            mean: self.mean.repeat(2),
+            covariance: self.covariance.iter().copied().chain(wider).collect(),
+        }
     }
 
     pub(crate) fn scaled(&self, by: f64) -> Self {

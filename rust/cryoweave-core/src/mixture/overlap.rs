@@ -165,6 +165,18 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn less_background_is_an_inner_product_that_constant_density_has_no_part_in() {
+        let (f, g) = (random_mixture(5, 4), random_mixture(3, 5));
+        let product = |a: &Mixture, b: &Mixture| overlap(&a.less_background(4.0), b);
+        assert!((product(&f, &g) - product(&g, &f)).abs() < 1e-12);
+        assert!(product(&f, &g).powi(2) < product(&f, &f) * product(&g, &g));
+        let mut flat = random_mixture(1, 1);
+        flat.covariance[0] = Matrix3::identity() * 1e6;
+        assert!(product(&flat, &g) < 1e-4 * overlap(&flat, &g));
+        assert_eq!(f.less_background(0.0), f);
+    }
+
+    #[test]
     fn overlap_is_symmetric_and_one_with_itself() {
         let (f, g) = (random_mixture(5, 4), random_mixture(3, 5));
         assert!((overlap(&f, &g) - overlap(&g, &f)).abs() < 1e-15);

@@ -39,23 +39,33 @@ pub fn starting_poses(map: &Mixture, model: &Mixture, count: usize, seed: u64) -
     start::principal(map, model).into_iter().chain(drawn).collect()
 }
 
-/// From each pose uphill in the correlation, for `steps` steps at most.
+/// How to climb.
+#[derive(Clone, Copy, Debug)]
+pub struct Climb {
+    /// Steps of each descent at most.
+    pub steps: usize,
+    /// σ in Å of the blur that is taken off the map, 0 for none; the correlation is that of what stands out from it.
+    pub background: f64,
+}
+
+/// From each pose uphill in the correlation.
 pub fn fit_rigid(
     map: &Mixture,
     model: &Mixture,
     starts: &[Pose],
-    steps: usize,
+    climb: &Climb,
     control: &Control,
 ) -> Result<Vec<Placed>> {
-    check(starts)?;
+    check(starts, climb)?;
     let centre = model.centre();
     let model = model.shifted(-centre);
-    let norm = (overlap(map, map) * overlap(&model, &model)).sqrt();
+    let seen = map.less_background(climb.background);
+    let norm = (overlap(&seen, map) * overlap(&model.less_background(climb.background), &model)).sqrt();
     let rigid = Rigid {
         lever: lever(&model),
-        map: Ready::new(&map.scaled(1.0 / norm)),
+        map: Ready::new(&seen.scaled(1.0 / norm)),
         model: Ready::new(&model),
-        limits: limits(steps),
+        limits: limits(climb.steps),
     };
     let to_centre = Pose {
         translation: centre,
@@ -90,7 +100,17 @@ pub(super) fn limits(steps: usize) -> Limits {
     }
 }
 
-fn check(starts: &[Pose]) -> Result<()> {
+pub(super) fn check_climb(climb: &Climb) -> Result<()> {
+    let value = climb.background;
+    if value == 0.0 || (0.01..=1e4).contains(&value) {
+        return Ok(());
+    }
+    let (name, rule) = ("background", "0, or from 0.01 to 10000 Å");
+    Err(Error::Parameter { name, rule, value })
+}
+
+fn check(starts: &[Pose], climb: &Climb) -> Result<()> {
+    check_climb(climb)?;
     let proper = |pose: &Pose| {
         let r = &pose.rotation;
         let off = (r * r.transpose() - nalgebra::Matrix3::identity()).abs().max();
@@ -149,6 +169,10 @@ mod tests {
         out
     }
 
+    fn climb(steps: usize) -> Climb {
+        Climb { steps, background: 0.0 }
+    }
+
     fn truth() -> Pose {
         Pose {
             rotation: start::rotation(&mut ChaCha8Rng::seed_from_u64(9)),
@@ -176,7 +200,7 @@ mod tests {
             fit(&atoms, &effort(10, 2)),
         );
         let starts = starting_poses(&map, &model, 60, 3);
-        let found = best(&fit_rigid(&map, &model, &starts, 100, &Control::default()).unwrap());
+        let found = best(&fit_rigid(&map, &model, &starts, &climb(100), &Control::default()).unwrap());
         assert!(found.correlation > 0.97, "{found:?}");
         let centre = atoms.centre();
         assert!((found.pose.apply(&centre) - truth().apply(&centre)).norm() < 0.3);
@@ -191,7 +215,7 @@ mod tests {
         assert_eq!(starts.len(), 24);
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| fit_rigid(&map, &model, &starts, 200, &Control::default()).unwrap())
+            pool.install(|| fit_rigid(&map, &model, &starts, &climb(200), &Control::default()).unwrap())
         };
         let found = run(1);
         assert_eq!(found, run(3));
@@ -202,16 +226,39 @@ mod tests {
     }
 
     #[test]
+    fn without_its_background_a_model_is_found_in_denser_surroundings() {
+        let model = random_mixture(8, 7);
+        let mut map = moved(&model, &truth());
+        map.weight.push(3.0 * map.total());
+        map.mean.push(map.centre() + Vector3::new(40.0, 0.0, 0.0));
+        map.covariance.push(nalgebra::Matrix3::identity() * 150.0);
+        let starts = starting_poses(&map, &model, 50, 3);
+        let climb = Climb {
+            steps: 200,
+            background: 5.0,
+        };
+        let found = best(&fit_rigid(&map, &model, &starts, &climb, &Control::default()).unwrap());
+        assert!((found.pose.rotation - truth().rotation).norm() < 0.05);
+        for background in [-1.0, f64::NAN, 1e9] {
+            let climb = Climb { background, ..climb };
+            assert!(fit_rigid(&map, &model, &starts, &climb, &Control::default()).is_err());
+        }
+    }
+
+    #[test]
     fn wrong_starts_are_refused_and_a_cancel_is_heard() {
         let model = random_mixture(3, 7);
         let mirror = Pose {
             rotation: -nalgebra::Matrix3::identity(),
             translation: Vector3::zeros(),
         };
-        assert!(fit_rigid(&model, &model, &[mirror], 9, &Control::default()).is_err());
-        assert_eq!(fit_rigid(&model, &model, &[], 9, &Control::default()), Ok(vec![]));
+        assert!(fit_rigid(&model, &model, &[mirror], &climb(9), &Control::default()).is_err());
+        assert_eq!(
+            fit_rigid(&model, &model, &[], &climb(9), &Control::default()),
+            Ok(vec![])
+        );
         let control = Control::default();
         control.cancel();
-        assert!(fit_rigid(&model, &model, &[truth()], 9, &control).is_err());
+        assert!(fit_rigid(&model, &model, &[truth()], &climb(9), &control).is_err());
     }
 }
