@@ -19,6 +19,7 @@ type Given<'py> = (
 type Handed<'py> = (Column<'py>, Matrix<'py>, Matrix<'py>);
 /// Rotations as nine numbers each, and translations.
 type GivenPoses<'py> = (PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>);
+type PlainPoses = (Vec<[f64; 9]>, Vec<[f64; 3]>);
 
 /// A mixture as plain values, to be checked without the GIL.
 struct Plain {
@@ -49,11 +50,11 @@ fn hand_over<'py>(py: Python<'py>, mixture: &Mixture) -> Handed<'py> {
     )
 }
 
-fn borrow_poses(given: &GivenPoses<'_>) -> PyResult<(Vec<[f64; 9]>, Vec<[f64; 3]>)> {
+fn borrow_poses(given: &GivenPoses<'_>) -> PyResult<PlainPoses> {
     Ok((rows("rotation", &given.0)?, rows("translation", &given.1)?))
 }
 
-fn to_poses((rotation, translation): (Vec<[f64; 9]>, Vec<[f64; 3]>)) -> Result<Vec<Pose>> {
+fn to_poses((rotation, translation): PlainPoses) -> Result<Vec<Pose>> {
     let (left, right) = (rotation.len(), translation.len());
     if left != right {
         let what = "rotations and translations differ in number";

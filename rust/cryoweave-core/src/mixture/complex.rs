@@ -249,9 +249,20 @@ impl Complex {
             poses: to_own.collect(),
             correlation: attraction.iter().sum::<f64>() / (self.map_itself * (itself + 2.0 * repulsion)).sqrt(),
             alone: alone.collect(),
-            clash: 2.0 * repulsion / itself,
+            clash: clash(copies),
         }
     }
+}
+
+/// Of densities as they are, whatever was taken off for the fit.
+fn clash(copies: &[Copy]) -> f64 {
+    let (mut pairs, mut itself) = (0.0, 0.0);
+    for (at, copy) in copies.iter().enumerate() {
+        let with = |other: &Copy| slope_of(&other.ready, &copy.ready, &copy.pose.translation).0;
+        itself += with(copy);
+        pairs += copies[..at].iter().map(with).sum::<f64>();
+    }
+    2.0 * pairs / itself
 }
 
 #[cfg(test)]
