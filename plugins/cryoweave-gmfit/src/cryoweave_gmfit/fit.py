@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.host import Context
-from cryoweave.kernels.mixture import Mixture, fit_complex, fit_rigid, starting_poses
+from cryoweave.kernels.mixture import Mixture, Placed, fit_complex, fit_rigid, starting_poses
 from cryoweave_gmfit.mixtures import Subunit, of_map, subunits
 from cryoweave_gmfit.stages import FitParams
 
@@ -36,10 +36,7 @@ def fit(density: DensityMap, models: ModelSet, params: FitParams, ctx: Context) 
 
 
 def _alone(target: Mixture, part: Subunit, params: FitParams, ctx: Context) -> Poses:
-    starts = starting_poses(target, part.mixture, params.starts, ctx.seed)
-    found = fit_rigid(
-        target, part.mixture, *starts, steps=params.steps, background=params.background, progress=ctx.progress
-    )
+    found = _climb(target, part.mixture, params, ctx)
     order = np.argsort(-found.correlation, kind="stable")
     shape = Shape.of(part.mixture)
     kept: list[int] = []
@@ -51,6 +48,31 @@ def _alone(target: Mixture, part: Subunit, params: FitParams, ctx: Context) -> P
             kept.append(int(pose))
     names = np.full(len(kept), part.name)
     return Poses(found.rotation[kept], found.translation[kept], found.correlation[kept], names)
+
+
+def _climb(target: Mixture, model: Mixture, params: FitParams, ctx: Context) -> Placed:
+    rotation, translation = starting_poses(target, model, params.starts, ctx.seed)
+    if params.coarse > 0:
+        found = fit_rigid(
+            target,
+            model,
+            rotation,
+            translation,
+            steps=params.steps,
+            background=params.coarse,
+            progress=lambda done, total: ctx.progress(done, 2 * total),
+        )
+        best = np.argsort(-found.correlation, kind="stable")[: params.finish]
+        rotation, translation = found.rotation[best], found.translation[best]
+    return fit_rigid(
+        target,
+        model,
+        rotation,
+        translation,
+        steps=params.steps,
+        background=params.background,
+        progress=ctx.progress,
+    )
 
 
 def _complex(target: Mixture, parts: list[Subunit], params: FitParams, ctx: Context) -> Poses:

@@ -34,11 +34,20 @@ class FitParams(Params):
     )
     background: float = param(
         0.0,
-        "σ of the blur that is taken off map and models, so that they match by what stands out; 0 for none, as published",
+        "σ of the blur that is taken off map and models: they match by what stands out; 0 for none, as published",
         unit="Å",
         ge=0,
         le=200,
     )
+    coarse: float = param(
+        0.0,
+        "σ of the blur that is taken off in a first descent, whose best ends go on with `background`; 0 for no first "
+        "descent; not for several models at once",
+        unit="Å",
+        ge=0,
+        le=200,
+    )
+    finish: int = param(300, "ends of the first descent that go on", ge=1, le=1_000_000)
     starts: int = param(1000, "random placements, or configurations, to start from", ge=1, le=1_000_000)
     steps: int = param(200, "of each descent, at most", ge=1, le=10_000)
     top: int = param(10, "poses to give for each model, or configurations in all", ge=1, le=10_000)
@@ -67,5 +76,7 @@ def cryoweave_stages() -> list[Stage]:
 
 @hookimpl
 def cryoweave_recipes() -> list[Recipe]:
-    """The fit alone."""
-    return [Recipe.from_toml((files("cryoweave_gmfit") / "recipes" / "gmfit.toml").read_text("utf-8"), "gmfit.toml")]
+    """As published, and ours."""
+    folder = files("cryoweave_gmfit") / "recipes"
+    names = ("gmfit.toml", "gmfit-plus.toml")
+    return [Recipe.from_toml((folder / name).read_text("utf-8"), name) for name in names]
