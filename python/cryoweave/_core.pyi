@@ -147,6 +147,29 @@ def lddt(
     progress: _Progress,
 ) -> tuple[float, _F64]: ...
 
+# mixture
+_Mixture = tuple[_F64, _F64, _F64]
+
+def map_mixture(values: _F32, voxel_xyz: _Triple, origin_xyz: _Triple, threshold: float, side: int) -> _Mixture: ...
+def fit_mixture(
+    input: _Mixture, components: int, rounds: int, tolerance: float, seed: int, progress: _Progress
+) -> tuple[_Mixture, _F64]: ...
+def mixture_overlap(one: _Mixture, other: _Mixture) -> float: ...
+def mixture_overlap_slope(
+    fixed: _Mixture, moving: _Mixture, rotation: list[float], translation: list[float]
+) -> tuple[float, list[float], list[float]]: ...
+def mixture_starts(map: _Mixture, model: _Mixture, count: int, seed: int) -> tuple[_F64, _F64]: ...
+def fit_rigid_mixture(
+    map: _Mixture, model: _Mixture, starts: tuple[_F64, _F64], climb: tuple[int, float], progress: _Progress
+) -> tuple[_F64, _F64, _F64]: ...
+def fit_complex_mixture(
+    map: _Mixture,
+    models: list[_Mixture],
+    search: tuple[int, int, int],
+    climb: tuple[int, float],
+    progress: _Progress,
+) -> tuple[_F64, _F64, _F64, _F64, _F64]: ...
+
 # peaks
 def local_maxima(map: _F32, threshold: float) -> NDArray[np.int32]: ...
 def mean_shift(

@@ -10,6 +10,7 @@ pub mod error;
 pub mod graph;
 pub mod grid;
 pub mod metrics;
+pub mod mixture;
 pub mod peaks;
 pub mod quality;
 pub mod refine;

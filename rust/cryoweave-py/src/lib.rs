@@ -9,6 +9,7 @@ mod error;
 mod graph;
 mod grid;
 mod metrics;
+mod mixture;
 mod peaks;
 mod quality;
 mod refine;
@@ -39,8 +40,14 @@ mod _core {
     };
     #[pymodule_export]
     use super::metrics::{lddt, match_points, superpose, tm_distance_scale, tm_score};
+    use super::mixture::{
+        fit_complex_mixture, fit_mixture, fit_rigid_mixture, map_mixture, mixture_overlap, mixture_overlap_slope,
+        mixture_starts,
+    };
     #[pymodule_export]
     use super::peaks::{climb_from, kernel_density, local_maxima, mean_shift, merge_points};
+    #[pymodule_export]
+    use super::peaks::{kernel_density, local_maxima, mean_shift, merge_points};
     #[pymodule_export]
     use super::quality::radial_correlation;
     #[pymodule_export]

@@ -1,11 +1,10 @@
 //! Limited-memory BFGS (Nocedal 1980) with a bounded step: energies here are cheap, and nearly smooth.
+//! Also the rigid fits of mixtures go downhill with it.
 use crate::control::Control;
 use crate::error::Result;
 
 /// Pairs of steps and gradient changes that are remembered.
 const MEMORY: usize = 10;
-/// Å that no atom moves farther in one step.
-const LONGEST: f64 = 0.5;
 /// Share of the promised gain that a step must bring (Armijo).
 const ENOUGH: f64 = 1e-4;
 const HALVINGS: usize = 20;
@@ -14,29 +13,38 @@ const LANES: usize = 8;
 
 type Points = Vec<[f64; 3]>;
 
-/// Go downhill from `at` until no atom feels a force above `tolerance`, or for `steps` steps.
+/// When to stop, and how far to go at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) steps: usize,
+    /// The end is where no point feels a force above this.
+    pub(crate) tolerance: f64,
+    /// Å that no point moves farther in one step.
+    pub(crate) longest: f64,
+}
+
+/// Go downhill from `at` to where the limits say; returns the energy there.
 pub(crate) fn descend(
     at: &mut Points,
-    steps: usize,
-    tolerance: f64,
+    limits: &Limits,
     energy: impl Fn(&[[f64; 3]], &mut [[f64; 3]]) -> f64,
     control: &Control,
-) -> Result<()> {
+) -> Result<f64> {
     let mut slope = vec![[0.0; 3]; at.len()];
     let mut value = energy(at, &mut slope);
     let mut memory: Vec<(Points, Points, f64)> = Vec::new();
-    for _ in 0..steps {
-        if largest(&slope) < tolerance {
+    for _ in 0..limits.steps {
+        if largest(&slope) < limits.tolerance {
             break;
         }
-        let mut way = direction(&slope, &memory);
+        let mut way = direction(&slope, &memory, limits.longest);
         let mut gain = inner(&way, &slope);
         if gain.is_nan() || gain >= 0.0 {
             memory.clear();
             way = scaled(&slope, -1.0);
             gain = inner(&way, &slope);
         }
-        let mut share = (LONGEST / largest(&way)).min(1.0);
+        let mut share = (limits.longest / largest(&way)).min(1.0);
         let mut there = vec![[0.0; 3]; at.len()];
         let mut slope_there = slope.clone();
         let mut found = None;
@@ -70,11 +78,11 @@ pub(crate) fn descend(
         }
         (*at, slope, value) = (there, slope_there, lower);
     }
-    Ok(())
+    Ok(value)
 }
 
 /// Minus the slope, turned and scaled by what the last steps told about curvature.
-fn direction(slope: &[[f64; 3]], memory: &[(Points, Points, f64)]) -> Points {
+fn direction(slope: &[[f64; 3]], memory: &[(Points, Points, f64)], longest: f64) -> Points {
     let mut way = scaled(slope, -1.0);
     let mut shares = Vec::with_capacity(memory.len());
     for (step, change, inverse) in memory.iter().rev() {
@@ -85,7 +93,7 @@ fn direction(slope: &[[f64; 3]], memory: &[(Points, Points, f64)]) -> Points {
     match memory.last() {
         Some((_, change, inverse)) => way = scaled(&way, 1.0 / (inverse * inner(change, change))),
         // No curvature is known yet: the first step goes as far as a step may.
-        None => way = scaled(&way, LONGEST / largest(slope)),
+        None => way = scaled(&way, longest / largest(slope)),
     }
     for ((step, change, inverse), share) in memory.iter().zip(shares.into_iter().rev()) {
         let back = inverse * inner(change, &way);
@@ -133,10 +141,20 @@ fn add(to: &mut [[f64; 3]], what: &[[f64; 3]], times: f64) {
 mod tests {
     use super::*;
 
+    const LONGEST: f64 = 0.5;
+
+    fn limits(steps: usize) -> Limits {
+        Limits {
+            steps,
+            tolerance: 1e-6,
+            longest: LONGEST,
+        }
+    }
+
     /// Ends of a descent from `at`.
     fn ends(at: &[[f64; 3]], steps: usize, energy: impl Fn(&[[f64; 3]], &mut [[f64; 3]]) -> f64) -> Points {
         let mut at = at.to_vec();
-        descend(&mut at, steps, 1e-6, energy, &Control::default()).unwrap();
+        descend(&mut at, &limits(steps), energy, &Control::default()).unwrap();
         at
     }
 
@@ -197,6 +215,6 @@ mod tests {
     fn a_cancel_is_heard() {
         let control = Control::default();
         control.cancel();
-        assert!(descend(&mut vec![[-1.2, 1.0, 0.0]], 9, 1e-6, valley, &control).is_err());
+        assert!(descend(&mut vec![[-1.2, 1.0, 0.0]], &limits(9), valley, &control).is_err());
     }
 }

@@ -17,6 +17,8 @@ use energy::Energy;
 const WATCHED: f64 = 3.0;
 /// Force (energy per Å) below which an atom is at rest.
 const REST: f64 = 1e-3;
+/// Å that no atom moves farther in one step.
+const LONGEST: f64 = 0.5;
 
 /// Atoms to be moved.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +101,14 @@ pub fn refine_atoms(
         close: Vec::new(),
     };
     let mut xyz = atoms.xyz.to_vec();
+    let limits = descent::Limits {
+        steps: effort.steps,
+        tolerance: REST,
+        longest: LONGEST,
+    };
     for _ in 0..effort.cycles {
         energy.close = close(&xyz, &contacts, &restrained, control)?;
-        descent::descend(&mut xyz, effort.steps, REST, |at, slope| energy.at(at, slope), control)?;
+        descent::descend(&mut xyz, &limits, |at, slope| energy.at(at, slope), control)?;
     }
     // Once more, for atoms that came close since, or were so from the start if there is no cycle.
     energy.close = close(&xyz, &contacts, &restrained, control)?;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::refine::descent::descend;
+use crate::refine::descent::{Limits, descend};
 use crate::rotations::{Matrix, exponential, matrix};
 
 pub use cluster::{Near, distinct};
@@ -15,6 +15,8 @@ use score::{Scored, score};
 
 /// A slope (score for each Å) below which a placement is at its best.
 const FLAT: f64 = 1e-6;
+/// Å that the points' centre, or one at their reach, moves in one step at most.
+const LONGEST: f64 = 0.5;
 
 /// Where a model is put: its point `x` goes to `rotation x + translation`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,7 +90,12 @@ fn climb(
         -score
     };
     let mut at = vec![[0.0; 3]; 2];
-    descend(&mut at, steps, FLAT, energy, control)?;
+    let limits = Limits {
+        steps,
+        tolerance: FLAT,
+        longest: LONGEST,
+    };
+    descend(&mut at, &limits, energy, control)?;
     let found = pose(&at);
     let score = score(field, points, metric, &found, &centre).score;
     Ok((found, score))
