@@ -40,14 +40,13 @@ mod _core {
     };
     #[pymodule_export]
     use super::metrics::{lddt, match_points, superpose, tm_distance_scale, tm_score};
+    #[pymodule_export]
     use super::mixture::{
         fit_complex_mixture, fit_mixture, fit_rigid_mixture, map_mixture, mixture_overlap, mixture_overlap_slope,
         mixture_starts,
     };
     #[pymodule_export]
     use super::peaks::{climb_from, kernel_density, local_maxima, mean_shift, merge_points};
-    #[pymodule_export]
-    use super::peaks::{kernel_density, local_maxima, mean_shift, merge_points};
     #[pymodule_export]
     use super::quality::radial_correlation;
     #[pymodule_export]
