@@ -1,0 +1,1 @@
+"""Exhaustive rigid fits by Fourier transforms: colores (Situs), PowerFit and VESPER."""

@@ -1,0 +1,63 @@
+"""What the three searches share: models one after the other, candidates of one search as distinct poses."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import ModelSet, Poses
+from cryoweave.host import Context, Params
+from cryoweave.io.fitted import atoms_of, resolution_of
+from cryoweave.kernels.fitting import Atoms, Box, Candidates, candidates
+from cryoweave.kernels.rigid import distinct_poses
+from cryoweave.kernels.rotations import uniform_rotations
+from cryoweave.kernels.search import Score, Template, rotational_search
+
+One = Callable[[str, Atoms], Poses]
+
+
+def check(params: Params, **_inputs: object) -> None:
+    """Whether the resolution is given."""
+    resolution_of(getattr(params, "resolution", None))
+
+
+def each(models: ModelSet, one: One) -> Poses:
+    """The poses of all models, best first."""
+    return together([one(name, atoms_of(name, model)) for name, model in models])
+
+
+def together(parts: Sequence[Poses]) -> Poses:
+    """Poses of several models in one, best first; all have the same measures."""
+    score = np.concatenate([part.score for part in parts])
+    measures = {name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures}
+    joined = Poses(
+        np.concatenate([part.rotation for part in parts]),
+        np.concatenate([part.translation for part in parts]),
+        score,
+        np.concatenate([part.model for part in parts]),
+        measures,
+    )
+    return joined.select(np.argsort(-score, kind="stable"))
+
+
+def searched(
+    box: Box, template: Template, score: Score, angle_step: float, centre: NDArray[np.float64], ctx: Context
+) -> tuple[Candidates, NDArray[np.float32]]:
+    """All rotations at every place that the box allows: candidates, best first, and the best score of each rotation."""
+    rotations = uniform_rotations(angle_step)
+    ctx.note("rotations", len(rotations.matrices))
+    ctx.note("box", " x ".join(str(n) for n in box.frame.shape_zyx))
+    found = rotational_search(box.target, template, score, rotations.matrices, ctx.progress)
+    return candidates(found, box, rotations.matrices, centre), found.best
+
+
+def distinct(found: Candidates, atoms: Atoms, apart: float, most: int) -> Candidates:
+    """The best candidate of each place; places are apart by the atoms' root mean square distance (Å)."""
+    first = distinct_poses(found.rotation, found.translation, atoms.xyz, rmsd=apart, most=most).first
+    return Candidates(*(column[first] for column in found))
+
+
+def poses_of(name: str, found: Candidates, measures: dict[str, NDArray[np.float64]] | None = None) -> Poses:
+    """Candidates of one model as poses."""
+    names = np.full(len(found.score), name)
+    return Poses(found.rotation, found.translation, found.score, names, measures or {})
