@@ -57,7 +57,10 @@ pub fn match_descriptors<'py>(
     Ok((Array2::from(found.pairs).into_pyarray(py), found.mutual))
 }
 
-/// Rotation, translation, clique, inliers, exact; `None` if too few agree.
+/// Motion, clique, inliers, exact.
+type Registered<'py> = (Found<'py>, Bound<'py, PyArray1<i64>>, usize, bool);
+
+/// `None` if too few agree.
 #[pyfunction]
 pub fn register<'py>(
     py: Python<'py>,
@@ -65,7 +68,7 @@ pub fn register<'py>(
     target: Given<'py, f64>,
     noise: f64,
     limit: usize,
-) -> PyResult<Option<(Found<'py>, Bound<'py, PyArray1<i64>>, usize, bool)>> {
+) -> PyResult<Option<Registered<'py>>> {
     let (mobile, target) = (rows("mobile", &mobile)?, rows("target", &target)?);
     let rules = Rules { noise, limit };
     let found = enter(py, |control| cloud::register(&mobile, &target, rules, control))?;

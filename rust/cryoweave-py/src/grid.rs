@@ -161,6 +161,8 @@ pub fn volume_threshold(py: Python<'_>, values: PyReadonlyArray3<'_, f32>, n_vox
     enter(py, |control| describing::volume_threshold(map, n_voxels, control))
 }
 
+type Field<'py> = (Bound<'py, PyArray4<f32>>, Bound<'py, PyArray3<f32>>);
+
 /// `grid` and `new_grid` are voxel sides and origin, the new one's shape before them; unit vectors and density.
 #[pyfunction]
 #[pyo3(signature = (values, grid, new_grid, bandwidth, threshold, progress=None))]
@@ -172,7 +174,7 @@ pub fn unit_vectors<'py>(
     bandwidth: f64,
     threshold: f32,
     progress: Option<Py<PyAny>>,
-) -> PyResult<(Bound<'py, PyArray4<f32>>, Bound<'py, PyArray3<f32>>)> {
+) -> PyResult<Field<'py>> {
     let map = values.as_array();
     let field = enter_reporting(py, progress, |control| {
         let (old, new) = (

@@ -178,11 +178,9 @@ fn turned(motion: &Motion, axis: usize, angle: f64, centre: [f64; 3]) -> Motion 
     let (b, c) = ((axis + 1) % 3, (axis + 2) % 3);
     let stays = motion.apply(centre);
     let mut rotation = motion.rotation;
-    for column in 0..3 {
-        let (at_b, at_c) = (motion.rotation[b][column], motion.rotation[c][column]);
-        rotation[b][column] = cosine * at_b - sine * at_c;
-        rotation[c][column] = sine * at_b + cosine * at_c;
-    }
+    let (row_b, row_c) = (motion.rotation[b], motion.rotation[c]);
+    rotation[b] = [0, 1, 2].map(|column| cosine * row_b[column] - sine * row_c[column]);
+    rotation[c] = [0, 1, 2].map(|column| sine * row_b[column] + cosine * row_c[column]);
     let turn = Motion {
         rotation,
         translation: [0.0; 3],
@@ -199,8 +197,11 @@ mod tests {
     use super::*;
     use ndarray::Array4;
 
+    /// Field, frame, points, directions and the motion.
+    type Setting = (Array4<f32>, Frame, Vec<[f64; 3]>, Vec<[f64; 3]>, Motion);
+
     /// A smooth field without symmetry, and a cloud that follows it after the motion.
-    fn setting() -> (Array4<f32>, Frame, Vec<[f64; 3]>, Vec<[f64; 3]>, Motion) {
+    fn setting() -> Setting {
         let frame = Frame::new([30, 31, 32], [3.0; 3], [-45.0; 3]).unwrap();
         let field = Array4::from_shape_fn([30, 31, 32, 3], |(z, y, x, axis)| {
             let [px, py, pz] = frame.to_xyz([z as f64, y as f64, x as f64]);

@@ -286,8 +286,8 @@ mod tests {
             }
             let (direction, total) = slow(&map, &frame, 4.0, 1.0, at);
             assert!((f64::from(density) / total - 1.0).abs() < 1e-5);
-            for axis in 0..3 {
-                assert!((f64::from(field.vectors[[z, y, x, axis]]) - direction[axis]).abs() < 1e-4);
+            for (axis, along) in direction.into_iter().enumerate() {
+                assert!((f64::from(field.vectors[[z, y, x, axis]]) - along).abs() < 1e-4);
             }
             seen += 1;
         }
