@@ -126,7 +126,7 @@ fn octahedral() -> Vec<Quaternion> {
 /// A body-centred cubic grid of rotation vectors: its covering radius is √5/4 of the spacing, and vectors are never
 /// nearer to each other than the rotations that they stand for.
 pub fn local_rotations(radius: f64, step: f64) -> Result<Vec<Quaternion>> {
-    if !(radius >= 0.0 && radius <= 180.0) {
+    if !(0.0..=180.0).contains(&radius) {
         return Err(Error::Parameter {
             name: "the radius",
             rule: "between 0 and 180 degrees",

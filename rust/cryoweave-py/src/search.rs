@@ -14,17 +14,19 @@ type Found<'py> = (
     Bound<'py, PyArray1<u32>>,
 );
 
+type Target4<'py> = (
+    PyReadonlyArray4<'py, f32>,
+    Triple,
+    Option<PyReadonlyArray3<'py, bool>>,
+    Option<PyReadonlyArray3<'py, f32>>,
+);
+
 /// `target` is (channels, voxel, allowed, factor), `template` (channels, voxel, centre, vectors).
 #[pyfunction]
 #[pyo3(signature = (target, template, score, rotations, progress=None))]
 pub fn rotational_search<'py>(
     py: Python<'py>,
-    target: (
-        PyReadonlyArray4<'py, f32>,
-        Triple,
-        Option<PyReadonlyArray3<'py, bool>>,
-        Option<PyReadonlyArray3<'py, f32>>,
-    ),
+    target: Target4<'py>,
     template: (PyReadonlyArray4<'py, f32>, Triple, Triple, bool),
     score: &str,
     rotations: PyReadonlyArray3<'py, f64>,

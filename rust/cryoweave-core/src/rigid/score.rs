@@ -131,12 +131,10 @@ impl Sums {
         self.tt += m * t * t;
         self.vv += m * v * v;
         self.tv += m * t * v;
-        for kind in 0..2 {
-            for axis in 0..3 {
-                let by = m * slope[kind][axis];
-                self.by_t[kind][axis] += t * by;
-                self.by_v[kind][axis] += v * by;
-                self.by_one[kind][axis] += by;
+        let sums = [&mut self.by_t, &mut self.by_v, &mut self.by_one];
+        for (sums, times) in sums.into_iter().zip([m * t, m * v, m]) {
+            for (sum, slope) in sums.as_flattened_mut().iter_mut().zip(slope.as_flattened()) {
+                *sum += times * slope;
             }
         }
     }
@@ -164,8 +162,8 @@ fn sums(field: &Field, points: &Points, vectors: bool, pose: &Pose, centre: &[f6
                 sums.add(m, own[axis], v, [slope, cross(&arm, &slope)]);
             }
             let turning = cross(&own, &found);
-            for axis in 0..3 {
-                sums.by_t[1][axis] += m * turning[axis];
+            for (sum, turning) in sums.by_t[1].iter_mut().zip(turning) {
+                *sum += m * turning;
             }
         } else {
             let (v, slope) = value_and_gradient(&field.channels[0], &field.frame, place).unwrap_or_default();
@@ -195,7 +193,8 @@ fn combined(s: &Sums, metric: Metric) -> Scored {
         s.tv - t * v * s.weight,
     );
     let length = (tt * vv).sqrt();
-    if !(length > 1e-12 * (s.tt * s.vv).sqrt()) || length == 0.0 {
+    // Not a number where rounding made a variance negative.
+    if length.is_nan() || length <= 1e-12 * (s.tt * s.vv).sqrt() {
         return Scored {
             score: 0.0,
             force: [0.0; 3],
