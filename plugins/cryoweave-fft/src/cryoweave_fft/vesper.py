@@ -100,7 +100,7 @@ def _around(
     return Candidates(*(column[order] for column in everything))
 
 
-def standing_out(score: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64]:
+def standing_out(score: NDArray[np.floating], background: NDArray[np.floating]) -> NDArray[np.float64]:
     """Scores in standard deviations from the mean of the largest cluster of the background (single linkage)."""
     ordered = np.sort(background)
     gap = LINKED * (ordered[-1] - ordered[0])
