@@ -1,6 +1,7 @@
 """What the three searches share: models one after the other, candidates of one search as distinct poses."""
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,9 @@ def searched(
     rotations = uniform_rotations(angle_step)
     ctx.note("rotations", len(rotations.matrices))
     ctx.note("box", " x ".join(str(n) for n in box.frame.shape_zyx))
+    begun = perf_counter()
     found = rotational_search(box.target, template, score, rotations.matrices, ctx.progress)
+    ctx.note("rotations_per_second", round(len(rotations.matrices) / (perf_counter() - begun)))
     return candidates(found, box, rotations.matrices, centre), found.best
 
 

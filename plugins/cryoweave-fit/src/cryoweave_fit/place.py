@@ -7,7 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap, Model, ModelSet, Poses
+from cryoweave.data import DensityMap, Frame, Model, ModelSet, Poses
 from cryoweave.data.model import joined_models
 from cryoweave.errors import StageError
 from cryoweave.host import Context
@@ -17,6 +17,11 @@ from cryoweave_fit.stages import PlaceParams
 
 CLOSE = 3.0
 """Å between Cα (or P) of two models that count as a clash."""
+
+
+def check(params: PlaceParams, **_inputs: object) -> None:
+    """Whether there is such a symmetry."""
+    symmetry_of(params.symmetry, Frame((1, 1, 1)))
 
 
 def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlaceParams, ctx: Context) -> Model:

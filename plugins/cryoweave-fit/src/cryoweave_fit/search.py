@@ -1,5 +1,7 @@
 """The default: curvature of the density, a coarse search of all rotations, refinement of the best places."""
 
+from time import perf_counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,7 @@ from cryoweave.kernels.fitting import (
 from cryoweave.kernels.rigid import Refined, distinct_poses, refine_poses
 from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import rotational_search
-from cryoweave_fit.stages import SearchParams
+from cryoweave_fit.stages import MeasureParams, SearchParams
 
 SAMPLING = 2.0
 """Voxels for each resolution in the search: as coarse as the resolution allows."""
@@ -40,7 +42,7 @@ CLIMB = 60
 """Steps of refinement."""
 
 
-def check(params: SearchParams, **_inputs: object) -> None:
+def check(params: SearchParams | MeasureParams, **_inputs: object) -> None:
     """Whether the resolution is given."""
     resolution_of(params.resolution)
 
@@ -109,7 +111,9 @@ def _search(
     ctx.note("rotations", len(rotations.matrices))
     ctx.note("angle_step", round(rotations.radius, 1))
     ctx.note("box", " x ".join(str(n) for n in box.frame.shape_zyx))
+    begun = perf_counter()
     found = rotational_search(box.target, template, "cosine", rotations.matrices, ctx.progress)
+    ctx.note("rotations_per_second", round(len(rotations.matrices) / (perf_counter() - begun)))
     return candidates(found, box, rotations.matrices, middle)
 
 

@@ -69,6 +69,7 @@ STAGES = [
         takes={"density": DensityMap, "models": ModelSet, "poses": Poses},
         gives=Poses,
         params=MeasureParams,
+        check="cryoweave_fit.search:check",
     ),
     Stage(
         id="fit.place",
@@ -78,6 +79,7 @@ STAGES = [
         takes={"density": DensityMap, "models": ModelSet, "poses": Poses},
         gives=Model,
         params=PlaceParams,
+        check="cryoweave_fit.place:check",
     ),
 ]
 
