@@ -9,7 +9,7 @@ from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.host import Context
 from cryoweave.io.fitted import contour_of, resolution_of
 from cryoweave_fitmap.local import Fits
-from cryoweave_fitmap.one import asked, folder_of, kept_or, part_of, quiet, required
+from cryoweave_fitmap.one import asked, curvature_of, folder_of, kept_or, part_of, quiet, required
 from cryoweave_fitmap.significance import (
     Line,
     adjusted,
@@ -72,7 +72,7 @@ def identify(density: DensityMap, models: ModelSet, params: IdentifyParams, ctx:
 
 def judged(name: str, residues: int, fits: Fits, params: IdentifyParams) -> Judged:
     """p-values of the fits of one structure, whose others say what chance gives."""
-    value = fits.measures["about_mean"] if params.rank_by == "about_mean" else fits.score
+    value = fits.measures["about_mean"] if params.rank_by == "about_mean" else curvature_of(fits)
     order = np.argsort(-value, kind="stable")
     fits, value = fits.select(order), value[order]
     z = fisher(value)
@@ -137,8 +137,8 @@ def _rows(one: Judged, line: Line | None, size: float, top: int) -> dict[str, Co
     rest = {name: column[kept] for name, column in one.fits.measures.items()}
     return {
         "score": _standing(line, np.full(len(one.value[kept]), size), one.value[kept]),
-        "climbed": one.fits.score[kept],
         **rest,
+        "curvature": curvature_of(one.fits)[kept],
         "p_value": one.p[kept],
         "bh_p_value": one.bh[kept],
         "one_tailed_p_value": one.one[kept],

@@ -50,18 +50,20 @@ def fitted(
     metric: Metric,
     steps: int,
     progress: Progress,
+    hits: Column | None = None,
 ) -> Fits:
     """Climb from each start, and put those together that came to one place.
 
-    Of each place the best fit stays; ``hits`` is how many starts led there.
+    Of each place the best fit stays; ``hits`` is how many starts led there, each of which may stand for several.
     """
     found = refine_poses(field.values, field.frame, points, *starts, metric, steps, progress)
     order = np.argsort(-found.score, kind="stable")
     turned, shifted = found.rotation[order], found.translation[order]
     places = distinct_poses(turned, shifted, points.xyz, angle=ANGLE, shift=SHIFT)
-    hits = np.bincount(places.place, minlength=len(places.first)).astype(np.float64)
+    each = np.ones(len(order)) if hits is None else hits[order]
+    count: Column = np.bincount(places.place, each, minlength=len(places.first)).astype(np.float64)
     first = places.first
-    return Fits(turned[first], shifted[first], found.score[order][first], {"hits": hits})
+    return Fits(turned[first], shifted[first], found.score[order][first], {"hits": count})
 
 
 def measured(fits: Fits, density: DensityMap, points: Points, contour: float) -> Fits:

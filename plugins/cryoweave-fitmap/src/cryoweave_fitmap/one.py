@@ -16,9 +16,9 @@ from cryoweave.io import store
 from cryoweave.io.atomic import atomic_file
 from cryoweave.io.fitted import atoms_of, resolution_of
 from cryoweave.kernels.encode import coarsened
-from cryoweave.kernels.fitting import Atoms, points_of
+from cryoweave.kernels.fitting import Atoms, curved, points_of
 from cryoweave.kernels.rigid import Points
-from cryoweave_fitmap.lattice import Ground, ground_of, searched
+from cryoweave_fitmap.lattice import SHARE, Ground, ground_of, searched
 from cryoweave_fitmap.local import Fits, fitted, measured, random_starts
 from cryoweave_fitmap.parts import confident, packed
 from cryoweave_fitmap.stages import IdentifyParams
@@ -88,6 +88,10 @@ def fits_of(atoms: Atoms, at: Asked, params: IdentifyParams, ctx: Context) -> Fi
     inside = measured(fits, at.density, Points(atoms.xyz, np.ones(len(atoms.xyz))), at.contour).measures["inside"]
     fits = measured(fits, at.fine, points, at.contour)
     fits.measures["inside"] = inside
+    if at.ground is None:
+        ridges = curved(at.fine)
+        shape = points_of(curved(atoms.density(at.resolution, at.resolution / GRID, at.resolution / GRID)), SHARE)
+        fits.measures["curvature"] = measured(fits, ridges, shape, 0.0).measures["correlation"]
     return fits
 
 
@@ -101,6 +105,11 @@ def kept_or(folder: Path | None, atoms: Atoms, at: Asked, params: IdentifyParams
         found = fits_of(atoms, at, params, ctx)
         _write(path, found)
     return found
+
+
+def curvature_of(fits: Fits) -> NDArray[np.float64]:
+    """Correlation of the curvatures of each fit: what the exhaustive search climbs."""
+    return fits.measures.get("curvature", fits.score)
 
 
 def _key(atoms: Atoms, at: Asked, params: IdentifyParams, seed: int) -> str:

@@ -1,13 +1,16 @@
 """``fitmap.search``: where one or more structures fit, from many random placements."""
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
 from cryoweave.io.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.encode import coarsened
-from cryoweave.kernels.fitting import Atoms, curved, points_of
+from cryoweave.kernels.fitting import SIGMA, Atoms, curved, points_of
 from cryoweave.kernels.rigid import Points
 from cryoweave_fitmap.local import Fits, fitted, measured, random_starts
 from cryoweave_fitmap.stages import SearchParams
@@ -15,69 +18,94 @@ from cryoweave_fitmap.stages import SearchParams
 GRID = 3.0
 """Points of a simulated map for each resolution, along each side: as ChimeraX's molmap."""
 MEASURES = ("correlation", "about_mean", "overlap", "average", "inside", "hits")
+Starts = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+class Field(NamedTuple):
+    """What is climbed, and with what of a model."""
+
+    density: DensityMap
+    resolution: float | None
+    """Of the simulated map, Å; None for atoms alike."""
+    is_curvature: bool
+
+    def points(self, atoms: Atoms, least: float) -> Points:
+        """What is placed: atoms alike, or the simulated map (or its curvature) where there is something."""
+        if self.resolution is None:
+            return alike(atoms)
+        density = atoms.density(self.resolution, self.resolution / GRID, self.resolution / GRID)
+        return points_of(curved(density) if self.is_curvature else density, least)
+
+
+def alike(atoms: Atoms) -> Points:
+    """Every atom with the weight 1."""
+    return Points(atoms.xyz, np.ones(len(atoms.xyz)))
 
 
 def check(params: SearchParams, **_inputs: object) -> None:
-    """Whether the resolution is given where it is needed."""
-    if params.points == "map" or params.field == "curvature":
+    """Whether the resolution is given where it is needed, and the metric has a meaning."""
+    if params.points == "map" or params.field == "curvature" or params.coarse is not None:
         resolution_of(params.resolution)
+    if params.points == "atoms" and (params.field == "curvature" or params.metric != "overlap"):
+        raise InputError(
+            f"atoms alike have neither correlation nor curvature: no {params.metric} of the {params.field}",
+            "give points = map, or metric = overlap and field = density",
+        )
 
 
 def search(density: DensityMap, models: ModelSet, params: SearchParams, ctx: Context) -> Poses:
     """The distinct fits of each model of which enough lies in density, by correlation."""
     check(params)
     contour = contour_of(density, params.contour)
-    field = _field(density, params)
+    fields = _fields(density, params)
     found = []
     for at, (name, model) in enumerate(models):
         atoms = atoms_of(name, model)
         require_room(name, atoms, density)
-        found.append(_one(name, atoms, density, field, contour, params, at, ctx))
+        starts = random_starts(
+            density, contour, atoms.xyz.mean(axis=0), params.starts, np.random.default_rng([ctx.seed, at])
+        )
+        fits = _climbed(atoms, fields, starts, params, ctx)
+        found.append(_chosen(name, atoms, fits, density, contour, params, ctx))
     return _together(list(models.names), found)
 
 
-def _field(density: DensityMap, params: SearchParams) -> DensityMap:
-    """What is climbed."""
-    if params.field == "density":
-        return density
-    return curved(coarsened(density, resolution_of(params.resolution) / GRID))
+def _fields(density: DensityMap, params: SearchParams) -> list[Field]:
+    """What is climbed, one after the other."""
+    resolution = params.resolution if params.points == "map" else None
+    fields = []
+    if params.coarse is not None:
+        fine = resolution_of(params.resolution)
+        coarse = max(params.coarse, fine)
+        grid = coarsened(density, coarse / GRID, float(SIGMA * np.sqrt(coarse**2 - fine**2)))
+        fields.append(Field(curved(grid), coarse, True))
+    if params.field == "curvature":
+        fields.append(Field(curved(coarsened(density, resolution_of(resolution) / GRID)), resolution, True))
+    else:
+        fields.append(Field(density, resolution, False))
+    return fields
 
 
-def _points(atoms: Atoms, params: SearchParams) -> Points:
-    """What is placed: atoms alike, or the simulated map where there is something."""
-    if params.points == "atoms":
-        if params.field == "curvature" or params.metric != "overlap":
-            raise InputError(
-                f"atoms alike have neither correlation nor curvature: no {params.metric} of the {params.field}",
-                "give points = map, or metric = overlap and field = density",
-            )
-        return Points(atoms.xyz, np.ones(len(atoms.xyz)))
-    resolution = resolution_of(params.resolution)
-    density = atoms.density(resolution, resolution / GRID, resolution / GRID)
-    return points_of(curved(density) if params.field == "curvature" else density, params.model_contour)
+def _climbed(atoms: Atoms, fields: list[Field], starts: Starts, params: SearchParams, ctx: Context) -> Fits:
+    """The distinct places that the starts lead to; with a first climb, the best of its ends go on."""
+    hits = None
+    for field in fields[:-1]:
+        points = field.points(atoms, params.model_contour)
+        first = fitted(field.density, points, starts, "correlation", params.steps, ctx.progress)
+        first = first.select(np.arange(min(params.finish, len(first.score))))
+        starts, hits = (first.rotation, first.translation), first.measures["hits"]
+    points = fields[-1].points(atoms, params.model_contour)
+    return fitted(fields[-1].density, points, starts, params.metric, params.steps, ctx.progress, hits)
 
 
-def _one(
-    name: str,
-    atoms: Atoms,
-    density: DensityMap,
-    field: DensityMap,
-    contour: float,
-    params: SearchParams,
-    at: int,
-    ctx: Context,
+def _chosen(
+    name: str, atoms: Atoms, fits: Fits, density: DensityMap, contour: float, params: SearchParams, ctx: Context
 ) -> Fits:
-    points = _points(atoms, params)
-    rng = np.random.default_rng([ctx.seed, at])
-    starts = random_starts(density, contour, atoms.xyz.mean(axis=0), params.starts, rng)
-    fits = fitted(field, points, starts, params.metric, params.steps, ctx.progress)
-    fits = measured(fits, density, Points(atoms.xyz, np.ones(len(atoms.xyz))), contour)
-    inside = fits.measures["inside"]
-    if params.points == "map":
-        resolution = resolution_of(params.resolution)
-        whole = points_of(atoms.density(resolution, resolution / GRID, resolution / GRID), params.model_contour)
-        fits = measured(fits, density, whole, contour)
-        fits.measures["inside"] = inside
+    """The fits that lie in density enough, with all scores, in the order of the score."""
+    inside = measured(fits, density, alike(atoms), contour).measures["inside"]
+    whole = Field(density, params.resolution if params.points == "map" else None, False)
+    fits = measured(fits, density, whole.points(atoms, params.model_contour), contour)
+    fits.measures["inside"] = inside
     kept = inside >= params.least_inside
     ctx.note(f"distinct fits of {name}", int(kept.sum()))
     if not kept.any():
@@ -86,9 +114,10 @@ def _one(
             "give a lower --contour, or more starts",
         )
     fits = fits.select(kept)
-    by = fits.score if params.field == "curvature" or params.points == "atoms" else fits.measures["correlation"]
-    order = np.lexsort((-fits.measures["average"], -by))[: params.top]
-    return fits.select(order)._replace(score=by[order])
+    climbed = params.field == "curvature" or params.points == "atoms"
+    score = fits.score if climbed else fits.measures["correlation"]
+    order = np.lexsort((-fits.measures["average"], -score))[: params.top]
+    return fits.select(order)._replace(score=score[order])
 
 
 def _together(names: list[str], found: list[Fits]) -> Poses:

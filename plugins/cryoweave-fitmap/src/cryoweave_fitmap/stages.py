@@ -29,9 +29,14 @@ class SearchParams(Params):
         "overlap", "what a placement climbs", source=AS_PROGRAM
     )
     field: Literal["density", "curvature"] = param(
-        "density", "climb the densities as published, or their curvatures (minus the Laplacian), with wider agreement "
-        "of right places only",
+        "density", "climb the densities as published, or their curvatures (minus the Laplacian), which agree only "
+        "where ridges lie on ridges",
     )  # fmt: skip
+    coarse: float | None = param(
+        None, "resolution of a first climb by the curvature, whose ends go on; none if not given, as published",
+        unit="Å", ge=2, le=60,
+    )  # fmt: skip
+    finish: int = param(200, "ends of the first climb that go on", ge=1, le=1_000_000)
     starts: int = param(
         200, "random placements of each model", ge=1, le=1_000_000, source="Gao et al. 2024: search 200"
     )
@@ -65,8 +70,8 @@ class IdentifyParams(Params):
         40, "structures with fewer are left out", ge=1, le=10_000, source="Gao et al. 2024: domains of 40 to 1000"
     )
     rank_by: Literal["curvature", "about_mean"] = param(
-        "curvature", "correlation of a fit that tells structures apart: what the search climbs (with random that is "
-        "`metric`), or that of the densities about their means as published",
+        "curvature", "correlation that tells structures apart: of the curvatures, or of the densities about their "
+        "means as published",
     )  # fmt: skip
     coarse: float = param(
         10.0, "exhaustive: resolution of the first search, unless the map's is worse", unit="Å", ge=2, le=60
