@@ -47,9 +47,8 @@ def symmetry_of(name: str, frame: Frame, centre: NDArray[np.float64] | None = No
         centre = frame.to_xyz(np.array(frame.shape_zyx) // 2)[0]
     point, helix = _POINT.fullmatch(name), _HELIX.fullmatch(name)
     if point and int(point[2]) > 0:
-        turns, shifts = _point(point[1], int(point[2])), np.zeros(3)
-        rotation = np.array(turns)
-        rise = np.zeros((len(rotation), 3)) + shifts
+        rotation = np.array(_point(point[1], int(point[2])))
+        rise = np.zeros((len(rotation), 3))
     elif helix and int(helix[3]) > 0:
         steps = np.arange(int(helix[3]))
         rotation = np.array([_about_z(float(helix[1]) * step) for step in steps])
