@@ -1,0 +1,1 @@
+"""Complexes: the poses of all chains chosen together, and published builders on top of that."""

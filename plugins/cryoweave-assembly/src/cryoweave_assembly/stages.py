@@ -1,0 +1,72 @@
+"""What the plugin hands over. Nothing here does work: each stage names its function."""
+
+from importlib.resources import files
+
+from cryoweave.data import DensityMap, Model, ModelSet, Poses
+from cryoweave.host import Check, Kind, Params, Recipe, Stage, hookimpl, param
+
+DIFFMODELER = "10.1038/s41592-024-02479-0"
+SOLVER = "solver"
+
+
+class ExactParams(Params):
+    """Parameters of ``assemble.exact``."""
+
+    resolution: float | None = param(None, "resolution of the map; must be given", unit="Å", ge=2, le=60)
+    copies: int = param(1, "copies of each model to place at most", ge=1, le=1000)
+    symmetry: str = param("C1", "Cn or Dn about z, or H<turn>,<rise>,<copies>: every placed model with its copies")
+    poses: int = param(300, "poses of each sequence that are considered: those that explain most", ge=1, le=5000)
+    clash: float = param(
+        0.05, "share of a model's residues in a clash with another's above which both cost", ge=0, le=1,
+        source=f"Wang et al. 2024, doi {DIFFMODELER}: 5 % of the residues",
+    )  # fmt: skip
+    forbidden: float = param(
+        0.25,
+        "share above which they exclude each other; poses of a coarse map are not exact enough for less",
+        ge=0,
+        le=1,
+    )
+    score_weight: float = param(
+        0.25, "weight of a pose's own score, over its model's best, beside what it explains", ge=0, le=10
+    )
+    ambiguous: float = param(
+        0.1, "a model is ambiguous if with another pose of it no more than this share of what it explains is lost",
+        ge=0, le=1,
+    )  # fmt: skip
+    seconds: float = param(30.0, "limit of each solution, in the solver's own measure", unit="s", gt=0, le=3600)
+    cycles: int = param(5, "rounds in which all placed models are refined against what the others leave", ge=0, le=100)
+
+
+STAGES = [
+    Stage(
+        id="assemble.exact",
+        kind=Kind.ASSEMBLE,
+        summary="the set of poses of all models that explains most of the map without clashes, by CP-SAT",
+        load="cryoweave_assembly.exact:exact",
+        takes={"density": DensityMap, "models": ModelSet, "poses": Poses},
+        gives=Model,
+        params=ExactParams,
+        needs=(SOLVER,),
+        check="cryoweave_assembly.inputs:check",
+    ),
+]
+RECIPES = ("assembly",)
+
+
+@hookimpl
+def cryoweave_stages() -> list[Stage]:
+    """Assembly."""
+    return STAGES
+
+
+@hookimpl
+def cryoweave_recipes() -> list[Recipe]:
+    """Complexes from their chains."""
+    folder = files("cryoweave_assembly") / "recipes"
+    return [Recipe.from_toml((folder / f"{name}.toml").read_text("utf-8"), f"{name}.toml") for name in RECIPES]
+
+
+@hookimpl
+def cryoweave_checks() -> list[Check]:
+    """The solver."""
+    return [Check(SOLVER, "OR-Tools, whose CP-SAT chooses poses", "cryoweave_assembly.solve_check:check_solver")]
