@@ -7,7 +7,7 @@ DATA/structures/bm5 holds bound complexes and their unbound partners, which lie 
 and resolution a map is simulated with noise and solvent (stage `model.simulate`); each partner is turned and shifted
 at random by a seed and fitted alone. Its right pose is its least-squares superposition on the complex. A fit succeeds
 if both the partner's Cα and those at the interface (within 10 Å of the other partner) are less than 5 Å off (root mean
-square). Rows are added to RESULTS.tsv; what is there is not done again.
+square), or, of a partner of equal chains, if it lies in its own trace with the chains exchanged. Rows are added to RESULTS.tsv; what is there is not done again.
 """
 
 import argparse
@@ -28,6 +28,8 @@ from cryoweave.kernels.rotations import random_rotations
 
 SUCCESS = 5.0
 INTERFACE = 10.0
+SAME = 2.0
+"""Å from Cα to the nearest Cα: poses of wrong places have 3 and more."""
 NEAR, ENOUGH = 5.0, 0.85
 """A partner belongs to the complex if so many of its Cα are so close (Å) to one of the complex."""
 COLUMNS = ("complex", "partner", "residues", "resolution", "method", "poses", "rank", "rmsd", "irmsd", "score", "z",
@@ -85,11 +87,20 @@ def rms(a, b):
     return float(np.sqrt(np.mean(np.sum((a - b) ** 2, axis=1))))
 
 
+def same_trace(xyz, place):
+    """Whether a partner made of equal parts lies where it should, its parts exchanged."""
+    both = [nearest(one, other, 1)[1][:, 0] for one, other in ((place, xyz), (xyz, place))]
+    return max(np.sqrt(np.mean(distance**2)) for distance in both) < SAME
+
+
 def judged(poses, model, place, face):
     """Rank of the first right pose, figures of the best pose."""
     trace = model.trace_atoms().xyz
-    off = [(rms(xyz, place), rms(xyz[face], place[face])) for xyz in (poses.moved(trace, i) for i in range(len(poses)))]
-    right = [i + 1 for i, (whole, inter) in enumerate(off) if whole < SUCCESS and inter < SUCCESS]
+    put = [poses.moved(trace, i) for i in range(len(poses))]
+    off = [(rms(xyz, place), rms(xyz[face], place[face])) for xyz in put]
+    near = [(whole < SUCCESS and inter < SUCCESS) or same_trace(xyz, place)
+            for (whole, inter), xyz in zip(off, put, strict=True)]  # fmt: skip
+    right = [i + 1 for i, good in enumerate(near) if good]
     z = poses.measures.get("z", np.full(len(poses), np.nan))
     second = (poses.score[1], z[1]) if len(poses) > 1 else (np.nan, np.nan)
     return {"poses": len(poses), "rank": right[0] if right else 0, "rmsd": off[0][0], "irmsd": off[0][1],
