@@ -7,7 +7,8 @@ DATA/structures/bm5 holds bound complexes and their unbound partners, which lie 
 and resolution a map is simulated with noise and solvent (stage `model.simulate`); each partner is turned and shifted
 at random by a seed and fitted alone. Its right pose is its least-squares superposition on the complex. A fit succeeds
 if both the partner's Cα and those at the interface (within 10 Å of the other partner) are less than 5 Å off (root mean
-square), or, of a partner of equal chains, if it lies in its own trace with the chains exchanged. Rows are added to RESULTS.tsv; what is there is not done again.
+square), or, of a partner of equal chains, if it lies in its own trace with the chains exchanged. Rows are added to
+RESULTS.tsv; what is there is not done again.
 """
 
 import argparse
