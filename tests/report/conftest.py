@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryoweave.data import Curve, DensityMap, Frame, Metric, Model, ScoreTable
+from cryoweave.data import Curve, DensityMap, Frame, Metric, Model, ModelSet, Poses, ScoreTable
 from cryoweave.io.maps import write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.scores import write_scores
 from cryoweave.pipeline.inputs import load_inputs
+from cryoweave.pipeline.outputs import write_poses
 from cryoweave.pipeline.validated import Judged, write_validation
 from cryoweave.pipeline.validation import Validation
 from cryoweave.testing import ideal_model, simulated_map
@@ -170,6 +171,33 @@ def record(inputs: dict[str, Any]) -> dict[str, Any]:
 def run_folder(tmp_path: Path) -> Path:
     """A run that ended well."""
     return make_run(tmp_path / "run")
+
+
+def turn(degrees: float) -> np.ndarray[Any, Any]:
+    """A turn about z."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+
+
+def fitted(model: Model) -> tuple[Model, Poses]:
+    """Where a model was before it was fitted, and four poses, the second of which puts it where it is."""
+    middle = model.xyz.mean(axis=0)
+    rotation = np.stack([turn(angle) for angle in (70, 40, 0, 200)])
+    start = (model.xyz - middle) @ turn(40)
+    translation = np.stack([middle + np.array([shift, 0, 0]) for shift in (9, 0, -9, 4)])
+    score = np.array([0.31, 0.3, 0.12, 0.1])
+    measures = {"z": 30 * score, "laplacian": score, "odd": np.array([1, 2, np.nan, 4]), "none": np.full(4, np.nan)}
+    return replace(model, xyz=start), Poses(rotation, translation, score, np.full(4, "helix"), measures)
+
+
+@pytest.fixture
+def fit_folder(run_folder: Path) -> Path:
+    """The same run, of which a fit made the model."""
+    start, poses = fitted(helix())
+    write_poses(run_folder, poses, ModelSet(("helix",), (start,)))
+    entry = step("search", "some.search", "fit", inputs={"density": "input.density"}) | {"gives": "Poses"}
+    change_record(run_folder, steps=[entry, *json.loads((run_folder / "record.json").read_text())["steps"][2:]])
+    return run_folder
 
 
 @pytest.fixture

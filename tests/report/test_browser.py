@@ -6,7 +6,7 @@ import io
 import numpy as np
 from matplotlib.image import imread
 
-from cryoweave.report import write_report
+from cryoweave.report import read_run, write_report
 
 START = "document.getElementById('viewer-start').click()"
 ENDED = "['ready', 'failed'].includes(document.body.dataset.viewer)"
@@ -135,4 +135,21 @@ def test_a_residue_with_an_insertion_code_is_told_and_shown(browser, validation_
       return [...found].join();
     })()"""
     browser.wait_for(f"{selected} === '20A'", 10)
+    assert browser.trouble() == []
+
+
+def test_a_pose_is_shown_beside_the_model(browser, fit_folder):
+    start(browser, fit_folder)
+    browser.evaluate("document.querySelector('[data-show=model]').click()")
+    browser.evaluate("document.querySelector('[data-show=reference]').click()")
+    before = picture(browser)
+    assert reddish(before) == 0, "poses are hidden at first"
+    browser.evaluate("document.querySelector('button.pose[data-pose=\"1\"]').click()")
+    browser.wait_for("document.querySelector('[data-show=pose-1]').checked", 10)
+    assert reddish(picture(browser)) > 200, "the first pose is orange"
+    drawn = "cryoweaveViewer.plugin.state.data.selectQ((q) => q.root.subtree().withTag('mvs-ref:pose-1'))[0].obj.data"
+    centre = browser.evaluate(f"[...{drawn}.sourceData.boundary.sphere.center]")
+    assert np.abs(np.array(centre) - read_run(fit_folder).placements.poses.translation[0]).max() < 1.5
+    browser.evaluate("document.querySelector('[data-show=pose-1]').click()")
+    assert reddish(picture(browser)) == 0
     assert browser.trouble() == []

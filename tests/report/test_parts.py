@@ -31,7 +31,7 @@ def ramp(shape=(40, 50, 60), voxel=(1.0, 1.5, 2.0)):
 
 def test_the_map_is_cut_five_angstrom_around_the_model_and_stays_in_place():
     density, model = ramp(), trace()
-    part = scene.cropped(density, model)
+    part = scene.cropped(density, model.xyz)
     low, high = part.frame.to_xyz([[0, 0, 0], np.array(part.values.shape) - 1])
     assert (low <= model.xyz.min(axis=0) - 5).all()
     assert (high >= model.xyz.max(axis=0) + 5).all()
@@ -41,10 +41,7 @@ def test_the_map_is_cut_five_angstrom_around_the_model_and_stays_in_place():
 
 
 def test_of_a_map_that_the_model_is_far_from_all_is_shown():
-    model = trace()
-    far = scene.cropped(ramp(), Model.from_trace(
-        model.xyz + 1e4, model.residue_name, model.chain, model.residue_number, model.b_factor
-    ))  # fmt: skip
+    far = scene.cropped(ramp(), trace().xyz + 1e4)
     assert far.values.size == ramp().values.size
 
 

@@ -59,7 +59,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Axis:
     """Maps values to positions."""
 
     low: float
@@ -140,7 +140,7 @@ def _plot(
         y = (min(0.0, y[0]), 1.0)
     elif y[0] > 0:
         y = (0.0, y[1])
-    across, up = _Axis(*x, LEFT, RIGHT), _Axis(*y, BOTTOM, TOP)
+    across, up = Axis(*x, LEFT, RIGHT), Axis(*y, BOTTOM, TOP)
     lines = [
         Line(name, c.definition, _path(across, up, c), COLORS[i % len(COLORS)], DASHES[i % len(DASHES)])
         for i, (name, c) in enumerate(curves)
@@ -158,7 +158,7 @@ def _range(columns: list[NDArray[np.float64]]) -> tuple[float, float]:
     return (low, high) if high - low > 1e-12 * max(abs(high), 1) else (low - 0.5, high + 0.5)
 
 
-def _path(across: _Axis, up: _Axis, curve: Curve) -> str:
+def _path(across: Axis, up: Axis, curve: Curve) -> str:
     """SVG path; a break where a value is missing, thinned where there are more points than the plot shows."""
     every = math.ceil(len(curve.x) / MOST_POINTS)
     x, y = across.at(curve.x[::every]), up.at(curve.y[::every])

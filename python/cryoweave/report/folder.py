@@ -19,8 +19,9 @@ from cryoweave.io.maps import inspect_map, read_map
 from cryoweave.io.models import read_model
 from cryoweave.io.scores import read_scores
 from cryoweave.io.sequences import read_sequences
+from cryoweave.report.placements import Placements, read_placements
 
-SCHEMA = "cryoweave-record/1"
+SCHEMA, EARLIER = "cryoweave-record/1", "earlier"
 VALIDATION = "validate"
 """Stands for the recipe in the record of a validation, which judges a model and builds none."""
 _LOG_LINE = re.compile(r"^\S+ \S+ (?P<level>WARNING|ERROR|CRITICAL) (?P<name>\S+): (?P<message>.*)$")
@@ -40,6 +41,8 @@ class RunFolder:
         ``events.jsonl`` since the run was last started, in order.
     model, scores, reference, density, sequences
         What there is of them. The density is the one that the method saw: after the steps that prepare it.
+    placements
+        Poses of models, if the run gave any.
     header
         What the header of the map that was given says.
     density_name
@@ -62,6 +65,7 @@ class RunFolder:
     reference: Model | None = None
     density: DensityMap | None = None
     sequences: SequenceSet | None = None
+    placements: Placements | None = None
     header: MapInfo | None = None
     density_name: str = ""
     mean: float = 0.0
@@ -170,6 +174,9 @@ def read_run(path: Path, given: Mapping[str, Any] | None = None) -> RunFolder:
     if (path / "scores.json").exists():
         with run.trouble("the scores"):
             run.scores = read_scores(path)
+    if EARLIER not in run.record:  # else what lies there is an earlier run's
+        with run.trouble("the poses"):
+            run.placements = read_placements(path, run.record, run.model)
     if reference := run.input_path("reference"):
         with run.trouble("the reference"):
             run.reference = given.get("reference") or read_model(reference)

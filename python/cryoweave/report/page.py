@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model
 from cryoweave.io.atomic import atomic_file
-from cryoweave.report import curves, facts, pictures, regions, scene, strips, torsions
+from cryoweave.report import curves, facts, pictures, poses, regions, scene, spread, strips, torsions
 from cryoweave.report.columns import Column, carried, columns_of
 from cryoweave.report.folder import RunFolder, read_run
 
@@ -71,6 +72,8 @@ class Subject:
         The map around the model, and as the 3-D view carries it.
     packed
         The 3-D view; empty if there is neither map nor model.
+    ghosts
+        Poses that it shows besides.
     """
 
     trace: Model
@@ -79,6 +82,7 @@ class Subject:
     part: DensityMap | None
     small: scene.SmallMap | None
     packed: bytes
+    ghosts: list[scene.Ghost]
 
     @classmethod
     def of(cls, run: RunFolder) -> "Subject":
@@ -86,16 +90,26 @@ class Subject:
         trace = run.model.trace_atoms() if run.model is not None else _no_trace()
         columns = columns_of(trace, run.scores, built=run.builds)
         shown = carried(columns, len(trace))
+        ghosts = poses.ghosts_of(run.placements)
         if run.density is None:
-            packed = scene.archive(None, run.model, shown, run.reference) if run.model is not None else b""
-            return cls(trace, columns, shown, None, None, packed)
+            anything = run.model is not None or ghosts
+            packed = scene.archive(None, run.model, shown, run.reference, ghosts) if anything else b""
+            return cls(trace, columns, shown, None, None, packed, ghosts)
+        around = atoms_shown(run, ghosts)
         for longest in (scene.LONGEST_SIDE, 3 * scene.LONGEST_SIDE // 4, scene.LONGEST_SIDE // 2):
-            part = scene.cropped(run.density, run.model, longest)
+            part = scene.cropped(run.density, around, longest)
             small = scene.reduced(part, run.mean, run.deviation, run.contour)
-            packed = scene.archive(small, run.model, shown, run.reference)
+            packed = scene.archive(small, run.model, shown, run.reference, ghosts)
             if len(packed) <= scene.MOST_BYTES:
                 break
-        return cls(trace, columns, shown, part, small, packed)
+        return cls(trace, columns, shown, part, small, packed, ghosts)
+
+
+def atoms_shown(run: RunFolder, ghosts: list[scene.Ghost]) -> NDArray[np.float64] | None:
+    """Places of the model's atoms and of those of the poses beside it; None if there are neither."""
+    shown = [run.model.xyz] if run.model is not None else []
+    shown += [ghost.xyz for ghost in ghosts]
+    return np.concatenate(shown) if shown else None
 
 
 def render(run: RunFolder, subject: Subject | None = None) -> str:
@@ -106,6 +120,8 @@ def render(run: RunFolder, subject: Subject | None = None) -> str:
     context = {
         **_top(run),
         "figures": facts.figures(run),
+        "poses": poses.table_of(run, it.ghosts),
+        "pose_plots": spread.pose_plots(run.placements),
         "chain_means": facts.chain_means(it.trace, it.columns),
         "viewer": view,
         "regions": regions.worst_regions(it.trace, it.columns),
@@ -171,8 +187,9 @@ def environment() -> "Environment":
 
 def _viewer(run: RunFolder, it: Subject) -> dict[str, Any]:
     """What the 3-D panel needs."""
-    if run.model is not None:
-        view = scene.best_view(run.model.xyz)
+    shown = atoms_shown(run, it.ghosts)
+    if shown is not None:
+        view = scene.best_view(shown)
     else:
         assert it.part is not None
         view = scene.best_view(it.part.frame.to_xyz([[0, 0, 0], it.part.frame.shape_zyx]))
@@ -187,13 +204,20 @@ def _viewer(run: RunFolder, it: Subject) -> dict[str, Any]:
         "contour_rule": run.contour_rule,
         "density_name": run.density_name + _averaged(run, it.small),
         "look": view,
-        "title": "The map" if run.model is None else "Model in the map" if it.small else "The model",
+        "title": _view_title(run, it),
         "model": run.model is not None,
-        "around": run.density is not None and run.model is not None and scene.beside(run.density.frame, run.model),
+        "around": run.density is not None and shown is not None and scene.beside(run.density.frame, shown),
         "thin": run.model is not None and scene.alpha_only(run.model),
         "part": scene.part_shown(len(it.trace)),
         "reference": run.reference is not None,
+        "ghosts": it.ghosts,
     }
+
+
+def _view_title(run: RunFolder, it: Subject) -> str:
+    if run.model is None:
+        return "Poses in the map" if it.ghosts else "The map"
+    return "Model in the map" if it.small else "The model"
 
 
 def _averaged(run: RunFolder, small: scene.SmallMap | None) -> str:

@@ -7,6 +7,7 @@ import json
 import math
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -32,6 +33,8 @@ MODEL_COLOR = "#4575b4"
 REFERENCE_COLOR = "#707070"
 ALL_ATOMS, BACKBONE = 2500, 6000
 """Up to so many residues the view carries all heavy atoms, the backbone; beyond, one atom a residue."""
+GHOST_OPACITY = 0.7
+_GHOST = "pose_model_{}.cif"
 _WATER = ("HOH", "DOD", "WAT")
 _MAIN_CHAIN = ("N", "CA", "C", "O", "P", "OP1", "OP2", "O5'", "C5'", "C4'", "C3'", "O3'", "C1'")
 _LEVELS = 127
@@ -63,14 +66,43 @@ class SmallMap:
     highest: float
 
 
-def cropped(density: DensityMap, model: Model | None, longest: int = 0) -> DensityMap:
-    """The part of the map within `MARGIN` of the model; all if there is none, or it lies elsewhere.
+@dataclass(frozen=True, eq=False)
+class Ghost:
+    """A pose beside the model.
+
+    Parameters
+    ----------
+    rank
+        Of the pose, from 1.
+    name, trace
+        The model that it places, and one atom for each residue of that.
+    rotation, translation
+        The pose.
+    color
+        To draw it in.
+    """
+
+    rank: int
+    name: str
+    trace: Model
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+    color: str
+
+    @property
+    def xyz(self) -> NDArray[np.float64]:
+        """Where the pose puts the trace."""
+        return np.asarray(self.trace.xyz @ self.rotation.T + self.translation)
+
+
+def cropped(density: DensityMap, xyz: NDArray[np.float64] | None, longest: int = 0) -> DensityMap:
+    """The part of the map within `MARGIN` of some atoms; all if there are none, or they lie elsewhere.
 
     It has at most ``longest`` voxels a side, `LONGEST_SIDE` if that is 0: a larger one is averaged over blocks.
     """
     frame, values = density.frame, density.values
-    if model is not None and len(model) and beside(frame, model):
-        corners = _around(frame, model)
+    if xyz is not None and len(xyz) and beside(frame, xyz):
+        corners = _around(frame, xyz)
         first = np.clip(np.floor(corners[0]).astype(int), 0, np.array(values.shape) - 1)
         last = np.clip(np.ceil(corners[1]).astype(int) + 1, first + 1, values.shape)
         values = values[first[0] : last[0], first[1] : last[1], first[2] : last[2]]
@@ -78,14 +110,14 @@ def cropped(density: DensityMap, model: Model | None, longest: int = 0) -> Densi
     return thinned(DensityMap(values, frame), math.ceil(max(values.shape) / (longest or LONGEST_SIDE)))
 
 
-def beside(frame: Frame, model: Model) -> bool:
-    """Whether the box of the map comes within `MARGIN` of the box around the model."""
-    low, high = _around(frame, model)
+def beside(frame: Frame, xyz: NDArray[np.float64]) -> bool:
+    """Whether the box of the map comes within `MARGIN` of the box around the atoms."""
+    low, high = _around(frame, xyz)
     return bool((high >= 0).all() and (low <= np.array(frame.shape_zyx) - 1).all())
 
 
-def _around(frame: Frame, model: Model) -> NDArray[np.float64]:
-    return frame.to_zyx([model.xyz.min(axis=0) - MARGIN, model.xyz.max(axis=0) + MARGIN])
+def _around(frame: Frame, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+    return frame.to_zyx([xyz.min(axis=0) - MARGIN, xyz.max(axis=0) + MARGIN])
 
 
 def thinned(density: DensityMap, factor: int) -> DensityMap:
@@ -179,7 +211,13 @@ def best_view(xyz: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def archive(small: SmallMap | None, model: Model | None, columns: list[Column], reference: Model | None) -> bytes:
+def archive(
+    small: SmallMap | None,
+    model: Model | None,
+    columns: list[Column],
+    reference: Model | None,
+    ghosts: Sequence[Ghost] = (),
+) -> bytes:
     """A MolViewSpec archive (MVSX, a zip) with one snapshot a column.
 
     Parameters
@@ -192,15 +230,20 @@ def archive(small: SmallMap | None, model: Model | None, columns: list[Column], 
         Scores to colour by, in the order of the model's trace atoms.
     reference
         Drawn in grey.
+    ghosts
+        Poses, drawn as see-through tubes.
     """
     buffer = io.BytesIO()
     shown = carried(model) if model is not None else None
     known = carried(reference) if reference is not None else None
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(buffer, "w") as packed:
-        _add(packed, "index.mvsj", json.dumps(_snapshots(small, shown, columns, known)).encode())
+        traces = {ghost.name: ghost.trace for ghost in ghosts}
+        poses = [_ghost_node(i, [one for one in ghosts if one.name == name]) for i, name in enumerate(traces, 1)]
+        _add(packed, "index.mvsj", json.dumps(_snapshots(small, shown, columns, known, poses)).encode())
         if model is not None:
             _add(packed, "scores.json", json.dumps(_rows(model.trace_atoms(), columns), separators=(",", ":")).encode())
-        for name, atoms in (("model.cif", shown), ("reference.cif", known)):
+        placed = [(_GHOST.format(i), carried(trace)) for i, trace in enumerate(traces.values(), 1)]
+        for name, atoms in (("model.cif", shown), ("reference.cif", known), *placed):
             if atoms is not None:
                 write_model(Path(folder) / name, atoms)
                 _add(packed, name, (Path(folder) / name).read_bytes())
@@ -233,11 +276,15 @@ def _rows(trace: Model, columns: list[Column]) -> list[dict[str, Any]]:
 
 
 def _snapshots(
-    small: SmallMap | None, model: Model | None, columns: list[Column], reference: Model | None
+    small: SmallMap | None,
+    model: Model | None,
+    columns: list[Column],
+    reference: Model | None,
+    poses: list[dict[str, Any]],
 ) -> dict[str, Any]:
     snapshots = []
     for i in range(max(len(columns), 1)):
-        children = [] if small is None else [_map_node(small)]
+        children = list(poses) if small is None else [_map_node(small), *poses]
         if model is not None:
             children.append(_model_node(i, columns, model))
         if reference is not None:
@@ -278,6 +325,19 @@ def _model_node(i: int, columns: list[Column], model: Model) -> dict[str, Any]:
     if (model.hetero & ~no_ligand).any():  # Mol* stumbles over a component without atoms
         drawn.append(_component("ligand", [_node("representation", {"type": "ball_and_stick"}, look[:1])]))
     return _structure("model.cif", [*drawn, *tips])
+
+
+def _ghost_node(number: int, ghosts: list[Ghost]) -> dict[str, Any]:
+    """All poses of one model: its file is read once, and placed for each of them."""
+    structures = []
+    for ghost in ghosts:
+        # MolViewSpec has matrices column by column
+        place = {"rotation": ghost.rotation.T.ravel().tolist(), "translation": ghost.translation.tolist()}
+        look = [_node("color", {"color": ghost.color}), _node("opacity", {"opacity": GHOST_OPACITY})]
+        drawn = _node("representation", {"type": "backbone", "size_factor": 1.6}, look, f"pose-{ghost.rank}")
+        children = [_node("transform", place), _component("polymer", [drawn])]
+        structures.append(_node("structure", {"type": "model"}, children))
+    return _node("download", {"url": _GHOST.format(number)}, [_node("parse", {"format": "mmcif"}, structures)])
 
 
 def _no_braces(text: str) -> str:

@@ -62,6 +62,7 @@
       await state.viewer.loadMvsData("base64," + byId("scene").textContent.trim(), "mvsx", { keepCamera: true });
       state.snapshots = plugin.managers.snapshot.state.entries.toArray().map((entry) => entry.snapshot);
       plugin.managers.snapshot.clear(); // the buttons of this page switch them, so Mol*'s own list is not shown
+      shownAsTicked();
       plugin.canvas3d.commit(true); // all objects now, so that the camera's own first move comes before ours
       look();
       for (const element of panel.querySelectorAll("[data-needs-viewer]")) element.disabled = false;
@@ -93,6 +94,10 @@
     }
   }
 
+  function shownAsTicked() {
+    for (const box of panel.querySelectorAll("[data-show]")) show(box.dataset.show, box.checked);
+  }
+
   async function contour() {
     const slider = byId("contour");
     if (!slider) return;
@@ -110,7 +115,7 @@
   async function colour(index) {
     await state.viewer.plugin.state.setSnapshot(state.snapshots[index]);
     await contour();
-    for (const box of panel.querySelectorAll("[data-show]")) show(box.dataset.show, box.checked);
+    shownAsTicked();
     state.viewer.plugin.canvas3d.commit(true);
   }
 
@@ -204,6 +209,16 @@
     button.hidden = !panel;
     button.addEventListener("click", () =>
       focus({ auth_asym_id: chain, beg_auth_seq_id: Number(begin), end_auth_seq_id: Number(end) }));
+  }
+  for (const button of document.querySelectorAll("button.pose")) {
+    const box = panel?.querySelector(`[data-show=pose-${button.dataset.pose}]`);
+    button.hidden = !box;
+    button.addEventListener("click", async () => {
+      box.checked = true;
+      panel.scrollIntoView({ behavior: "smooth", block: "center" });
+      await start();
+      if (state.viewer) show(box.dataset.show, true);
+    });
   }
   if (!panel) return;
   byId("viewer-start").addEventListener("click", start);

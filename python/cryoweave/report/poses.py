@@ -1,0 +1,183 @@
+"""The table of poses, what each of its numbers means, and what to think of the best."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import Metric, Poses
+from cryoweave.report.folder import RunFolder
+from cryoweave.report.placements import Placements
+from cryoweave.report.scene import Ghost
+
+SURE, ENOUGH = "sure", 0.95
+"""Measure that says how likely a pose is right, and the chance from which it counts as significant."""
+MOST_ROWS = 20
+"""Poses in the table, besides those that were placed."""
+MOST_GHOSTS, MOST_RESIDUES = 5, 6000
+"""Poses in the 3-D view beside the model, and residues that their models may have together."""
+GHOST_COLORS = ("#d55e00", "#009e73", "#b5559b", "#c98a00", "#3aa6d8")
+SCORE = "what the method ranks by"
+UNKNOWN = "as the method gives it; its page in docs/methods says more"
+MEASURES = {
+    "z": Metric(
+        "how far the score stands out of those of the other places that were found, in standard deviations; copies of "
+        "one chain in a map stand out together",
+        "",
+        True,
+    ),
+    SURE: Metric("chance that the pose is right", "", True),
+    "laplacian": Metric(
+        "correlation of the curvatures (Laplacians) of the map and of the model's density at the resolution: "
+        "outlines count, not the mass; comparable between methods",
+        "",
+        True,
+    ),
+    "correlation": Metric(
+        "correlation of the map with the model's density at the resolution, over the voxels of the model's density; "
+        "high in any dense place",
+        "",
+        True,
+    ),
+    "about_mean": Metric("correlation as before, but of deviations from the two means", "", True),
+    "overlap": Metric("mean product of the map and the model's density", "", True),
+    "average": Metric("mean of the map under the model's density, in the map's units", "", True),
+    "inside": Metric("share of the model's atoms where the map is above the contour", "", True),
+    "curvature": Metric("correlation of the curvatures of map and model", "", True),
+    "hits": Metric("how many starts led to this place", "", True),
+    "clash": Metric("overlap of the models of one configuration, over that of each with itself", "", False),
+    "configuration": Metric("poses of one configuration were placed together"),
+    "own_correlation": Metric("correlation of this copy alone with the map", "", True),
+    "per_vector": Metric("score for each of the model's vectors", "", True),
+    "fisher_z": Metric("Fisher's z of the score", "", True),
+    "agreeing": Metric("agreement of the directions of matched points", "", True),
+    "matched": Metric("points of the model that have one of the map near them", "", True),
+    "correspondences": Metric("pairs of points of model and map that agree on this pose", "", True),
+    "cosine": Metric("mean cosine between directions of model and map", "", True),
+    "p_value": Metric("chance of such a fit among all of this structure", "", False),
+    "bh_p_value": Metric("the same, adjusted for the number of fits (Benjamini and Hochberg)", "", False),
+    "one_tailed_p_value": Metric("chance of a fit as good as this among all of this structure", "", False),
+    "cross_p_value": Metric("chance that a wrong structure of this size scores so high", "", False),
+    "cross_bh_p_value": Metric("the same, adjusted for the number of structures (Benjamini and Hochberg)", "", False),
+    "structure_rank": Metric("place of the structure among all", "", False),
+    "difference": Metric("by how much the structure's best fit is better than its second", "", True),
+    "residues": Metric("residues of the structure"),
+    "eta0": Metric("share of the structure's fits that chance explains"),
+}
+"""What methods call their numbers; the common ones are those of the last columns that every method gets."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pose: rank from 1, the model that it places, score, measures, what is said of it, colour in the 3-D view."""
+
+    rank: int
+    model: str
+    score: float
+    values: list[float]
+    remark: str
+    color: str
+
+
+@dataclass(frozen=True)
+class PoseTable:
+    """The section on poses.
+
+    Parameters
+    ----------
+    score
+        What the score is.
+    columns
+        Name and meaning of each measure.
+    rows
+        The best, and all that were placed.
+    total, placed, copies
+        How many poses there are, how many of them the model is made of, and its other copies.
+    verdict, good
+        What to think of the best, and whether that is well.
+    """
+
+    score: Metric
+    columns: list[tuple[str, Metric]]
+    rows: list[Row]
+    total: int
+    placed: int
+    copies: int
+    verdict: str
+    good: bool
+
+
+def table_of(run: RunFolder, ghosts: list[Ghost]) -> PoseTable | None:
+    """The table of a run's poses; None if it gave none."""
+    there = run.placements
+    if there is None or not len(there.poses):
+        return None
+    poses = there.poses
+    names = [name for name, values in poses.measures.items() if np.isfinite(values).any()]
+    colors = {ghost.rank: ghost.color for ghost in ghosts}
+    shown = sorted({*range(min(MOST_ROWS, len(poses))), *there.placed})
+    rows = [
+        Row(
+            i + 1,
+            str(poses.model[i]),
+            float(poses.score[i]),
+            [float(poses.measures[name][i]) for name in names],
+            _remark(there, i),
+            colors.get(i + 1, ""),
+        )
+        for i in shown
+    ]
+    source = next((str(step["stage"]) for step in run.steps if step.get("gives") == "Poses"), "")
+    score = Metric(f"{SCORE} ({source})" if source else SCORE, "", True)
+    verdict, good = verdict_of(poses)
+    columns = [(name, MEASURES.get(name, Metric(UNKNOWN))) for name in names]
+    return PoseTable(score, columns, rows, len(poses), len(there.placed), there.copies, verdict, good)
+
+
+def _remark(there: Placements, pose: int) -> str:
+    if pose not in there.placed:
+        return ""
+    moved = there.placed[pose]
+    return f"placed, then moved by {moved:.1f} Å" if moved else "placed"
+
+
+def significant(poses: Poses) -> NDArray[np.bool_]:
+    """Which poses are right by all that is known; none where the method does not say how sure they are."""
+    if SURE not in poses.measures:
+        return np.zeros(len(poses), dtype=bool)
+    return np.asarray(poses.measures[SURE] >= ENOUGH)
+
+
+def verdict_of(poses: Poses) -> tuple[str, bool]:
+    """What to think of the best poses in words, and whether some are significant."""
+    if SURE not in poses.measures:
+        return (
+            "This method does not say how sure a fit is. A right pose stands out: whichever score is looked at, it is "
+            "clearly above that of the next poses which are not copies of it.",
+            False,
+        )
+    count = int(significant(poses).sum())
+    if count:
+        return f"{count} of {len(poses)} poses are significant: {ENOUGH:.0%} or more likely to be right.", True
+    best = float(np.max(np.nan_to_num(poses.measures[SURE]), initial=0.0))
+    return f"No fit is significant: the best is right with a chance of {best:.0%}. Do not build on it.", False
+
+
+def ghosts_of(there: Placements | None) -> list[Ghost]:
+    """The best poses that are not in the model, as far as the 3-D view has room for them."""
+    found: list[Ghost] = []
+    read: dict[str, int] = {}
+    if there is None:
+        return found
+    for i, name in enumerate(there.poses.model.tolist()):
+        trace = there.traces.get(name)
+        if trace is None or i in there.placed:
+            continue
+        if sum((read | {name: len(trace)}).values()) > MOST_RESIDUES:
+            continue
+        if len(found) == MOST_GHOSTS:
+            break
+        read[name] = len(trace)
+        place = there.poses.rotation[i], there.poses.translation[i]
+        found.append(Ghost(i + 1, name, trace, *place, GHOST_COLORS[len(found)]))
+    return found
