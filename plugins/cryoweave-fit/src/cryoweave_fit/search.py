@@ -42,6 +42,11 @@ CLIMB = 60
 """Steps of refinement."""
 
 
+EVEN, WIDTH = 3.9, 0.55
+"""`z` at which half of the fits are right, and by how much more the odds grow e-fold: a logistic curve no higher than the
+share of right fits in any range of z, of unbound partners in simulated maps (`benchmarks/docking.py`, 2026-11-28)."""
+
+
 def check(params: SearchParams | MeasureParams, **_inputs: object) -> None:
     """Whether the resolution is given."""
     resolution_of(params.resolution)
@@ -60,7 +65,7 @@ def search(density: DensityMap, models: ModelSet, params: SearchParams, ctx: Con
         np.concatenate([one.translation for one in found]),
         score,
         names,
-        {"z": np.concatenate([one.measures["z"] for one in found])},
+        {name: np.concatenate([one.measures[name] for one in found]) for name in ("z", "sure")},
     )
     return together.select(order)
 
@@ -87,7 +92,7 @@ def _one(
         refined.translation[kept],
         refined.score[kept],
         np.full(len(refined.score[kept]), name),
-        {"z": z[kept]},
+        {"z": z[kept], "sure": 1 / (1 + np.exp((EVEN - z[kept]) / WIDTH))},
     )
 
 
