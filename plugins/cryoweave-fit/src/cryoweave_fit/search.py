@@ -43,7 +43,7 @@ CLIMB = 60
 
 
 EVEN, WIDTH = 3.9, 0.55
-"""`z` at which half of the fits are right, and by how much more the odds grow e-fold: a logistic curve no higher than the
+"""`z` at which half of the fits are right, and by how much more the odds grow e-fold: a logistic curve not above the
 share of right fits in any range of z, of unbound partners in simulated maps (`benchmarks/docking.py`, 2026-11-28)."""
 
 
