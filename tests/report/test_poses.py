@@ -43,6 +43,9 @@ def test_the_placed_pose_is_found_and_told(fit_folder):
     table = poses.table_of(run, poses.ghosts_of(run.placements))
     assert [row.remark for row in table.rows] == ["", "placed", "", ""]
     assert [bool(row.color) for row in table.rows] == [True, False, True, True]
+    assert np.isnan(table.rows[1].taken)
+    assert [row.taken for row in table.rows[::2]] == [0, 0], "they lie 9 Å beside the model"
+    assert table.rows[3].taken > 0.1
     assert [name for name, _ in table.columns] == ["z", "laplacian", "odd"]
     assert table.score.definition.endswith("(some.search)")
 

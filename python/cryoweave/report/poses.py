@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Metric, Poses
+from cryoweave.kernels.graph import nearest
 from cryoweave.report.folder import RunFolder
 from cryoweave.report.placements import Placements
 from cryoweave.report.scene import Ghost
 
 SURE, ENOUGH = "sure", 0.95
 """Measure that says how likely a pose is right, and the chance from which it counts as significant."""
+CLOSE = 3.0
+"""Å between the Cα (P) of two models that lie in the same place."""
 MOST_ROWS = 20
 """Poses in the table, besides those that were placed."""
 MOST_GHOSTS, MOST_RESIDUES = 5, 6000
@@ -69,13 +72,26 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Row:
-    """A pose: rank from 1, the model that it places, score, measures, what is said of it, colour in the 3-D view."""
+    """A pose.
+
+    Parameters
+    ----------
+    rank, model, score, values
+        Rank from 1, the model that it places, score and measures.
+    remark
+        Whether it was placed.
+    taken
+        Share of its residues within `CLOSE` of those of the run's model; NaN for those that were placed.
+    color
+        In the 3-D view; empty if it is not there.
+    """
 
     rank: int
     model: str
     score: float
     values: list[float]
     remark: str
+    taken: float
     color: str
 
 
@@ -115,6 +131,7 @@ def table_of(run: RunFolder, ghosts: list[Ghost]) -> PoseTable | None:
     poses = there.poses
     names = [name for name, values in poses.measures.items() if np.isfinite(values).any()]
     colors = {ghost.rank: ghost.color for ghost in ghosts}
+    trace = run.model.trace_atoms().xyz if run.model is not None else np.zeros((0, 3))
     shown = sorted({*range(min(MOST_ROWS, len(poses))), *there.placed})
     rows = [
         Row(
@@ -123,6 +140,7 @@ def table_of(run: RunFolder, ghosts: list[Ghost]) -> PoseTable | None:
             float(poses.score[i]),
             [float(poses.measures[name][i]) for name in names],
             _remark(there, i),
+            _taken(there, i, trace),
             colors.get(i + 1, ""),
         )
         for i in shown
@@ -139,6 +157,15 @@ def _remark(there: Placements, pose: int) -> str:
         return ""
     moved = there.placed[pose]
     return f"placed, then moved by {moved:.1f} Å" if moved else "placed"
+
+
+def _taken(there: Placements, pose: int, model: NDArray[np.float64]) -> float:
+    """How much of a pose lies where the model lies already."""
+    trace = there.traces.get(str(there.poses.model[pose]))
+    if trace is None or pose in there.placed or not len(model):
+        return float("nan")
+    _, distance = nearest(model, there.poses.moved(trace.xyz, pose), 1)
+    return float(np.mean(distance < CLOSE))
 
 
 def significant(poses: Poses) -> NDArray[np.bool_]:
