@@ -104,6 +104,9 @@ def test_a_model_larger_than_the_map_is_told():
         run_stage("fitmap.search", density=DENSITY, models=ModelSet(("long",), (long,)), params={"resolution": 8.0})
 
 
-@pytest.mark.parametrize(("recipe", "stage"), [("fitmap", "fitmap.search"), ("domainfit", "domainfit.identify")])
+@pytest.mark.parametrize(
+    ("recipe", "stage"),
+    [("fitmap", "fitmap.search"), ("fitmap-plus", "fitmap.search"), ("domainfit", "domainfit.identify")],
+)
 def test_the_recipes_begin_with_the_stage(recipe, stage):
     assert registry().recipe(recipe).steps[0].stage == stage

@@ -100,15 +100,15 @@ def ranked(found: list[Judged], params: IdentifyParams, ctx: Context) -> Poses:
     whole = {
         "structure_rank": rank,
         "residues": np.array([float(one.residues) for one in found]),
-        "difference": np.array([one.value[0] - one.value[1] if len(one.value) > 1 else np.nan for one in found]),
-        "eta0": np.array([one.null_share for one in found]),
         "cross_p_value": cross,
         "cross_bh_p_value": together,
+        **({"sure": 1.0 - together} if line else {}),
+        "second_best": np.array([one.value[1] if len(one.value) > 1 else np.nan for one in found]),
+        "difference": np.array([one.value[0] - one.value[1] if len(one.value) > 1 else np.nan for one in found]),
+        "eta0": np.array([one.null_share for one in found]),
     }
-    if line:
-        whole["sure"] = 1.0 - together
-    measures = {name: np.concatenate([row[name] for row in rows]) for name in rows[0] if name != "score"}
-    measures |= {name: np.repeat(column, lengths) for name, column in whole.items()}
+    measures = {name: np.repeat(column, lengths) for name, column in whole.items()}
+    measures |= {name: np.concatenate([row[name] for row in rows]) for name in rows[0] if name != "score"}
     score = np.concatenate([row["score"] for row in rows])
     cut = [one.fits.select(np.arange(n)) for one, n in zip(found, lengths, strict=True)]
     poses = Poses(

@@ -120,7 +120,7 @@ STAGES = [
         check="cryoweave_fitmap.search:check",
     ),
 ]
-RECIPES = ("fitmap.toml", "domainfit.toml")
+RECIPES = ("fitmap.toml", "fitmap-plus.toml", "domainfit.toml")
 
 
 @hookimpl
