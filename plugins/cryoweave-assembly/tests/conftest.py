@@ -80,7 +80,7 @@ class Complex:
         """RMSD of each true chain to the nearest chain of a model that is as long."""
         got = [model.select(model.chain == name).xyz for name in dict.fromkeys(model.chain.tolist())]
         return [
-            min(np.sqrt(np.mean(np.sum((one - true.xyz) ** 2, axis=1))) for one in got if len(one) == len(true))
+            min((np.sqrt(np.mean((one - true.xyz) ** 2) * 3) for one in got if len(one) == len(true)), default=np.inf)
             for true in self.placed
         ]
 

@@ -6,6 +6,7 @@ from cryoweave.data import DensityMap, Model, ModelSet, Poses
 from cryoweave.host import Check, Kind, Params, Recipe, Stage, hookimpl, param
 
 DIFFMODELER = "10.1038/s41592-024-02479-0"
+PUBLISHED = f"Wang et al. 2024, doi {DIFFMODELER}, and its program"
 SOLVER = "solver"
 
 
@@ -37,6 +38,25 @@ class ExactParams(Params):
     cycles: int = param(5, "rounds in which all placed models are refined against what the others leave", ge=0, le=100)
 
 
+class DiffModelerParams(Params):
+    """Parameters of ``diffmodeler.assemble``."""
+
+    resolution: float | None = param(None, "resolution of the map; must be given", unit="Å", ge=2, le=60)
+    detected: bool = param(False, "the map is a detector's, of main chains; else its curvature is taken")
+    contour: float | None = param(
+        None, "density above which there is molecule; the mean and one deviation if not given", unit="map"
+    )
+    copies: int = param(1, "copies of each model to place", ge=1, le=1000)
+    angle_step: float = param(
+        10.0, "largest angle between any rotation and one that is tried", unit="°", ge=2, le=60, source=PUBLISHED
+    )
+    refined: int = param(100, "poses of each chain that are refined", ge=1, le=5000, source=PUBLISHED)
+    fast: bool = param(False, "points of one bandwidth (2 Å) instead of two (1 and 2 Å)")
+    clash: float = param(
+        0.05, "share of a chain's residues in a clash from which a pose is dropped", ge=0, le=1, source=PUBLISHED
+    )
+
+
 STAGES = [
     Stage(
         id="assemble.exact",
@@ -49,8 +69,19 @@ STAGES = [
         needs=(SOLVER,),
         check="cryoweave_assembly.inputs:check",
     ),
+    Stage(
+        id="diffmodeler.assemble",
+        kind=Kind.ASSEMBLE,
+        summary="chains on the dense points of a map, the best first, each masked away before the next",
+        load="cryoweave_assembly.diffmodeler:assembled",
+        takes={"density": DensityMap, "models": ModelSet},
+        gives=Model,
+        params=DiffModelerParams,
+        cites=(DIFFMODELER,),
+        check="cryoweave_assembly.diffmodeler:check",
+    ),
 ]
-RECIPES = ("assembly",)
+RECIPES = ("assembly", "diffmodeler", "diffmodeler-chains")
 
 
 @hookimpl
