@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from cryoweave import _core
 from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import InputError
+from cryoweave.kernels.rotations import as_matrices
 
 Progress = Callable[[int, int], object]
 Metric = Literal["overlap", "correlation", "about_mean", "vectors"]
@@ -88,16 +89,18 @@ def refine_poses(
     Raises
     ------
     InputError
-        If lengths or shapes differ, there is no point, or a value is not finite.
+        If lengths or shapes differ, there is no point, a value is not finite, or a matrix is no proper rotation.
     """
     if metric not in METRICS:
         raise InputError(f"there is no metric {metric!r}", f"there are {', '.join(METRICS)}")
+    if steps < 0:
+        raise InputError(f"steps must be 0 or more, not {steps}")
     channels = np.ascontiguousarray(values, np.float32)
     channels = channels[None] if channels.ndim == 3 else channels
     if channels.shape[1:] != tuple(frame.shape_zyx) or len(channels) != (3 if metric == "vectors" else 1):
         raise InputError(f"a map of the shape {np.shape(values)} does not fit its frame and the metric {metric}")
     placed = (channels, frame.voxel_xyz, frame.origin_xyz)
-    starts = (_rotations(rotation), _rows(translation))
+    starts = (as_matrices(rotation), _rows(translation))
     return Refined(*_core.refine_poses(placed, _placed(points), metric, starts, int(steps), progress))
 
 
@@ -112,7 +115,7 @@ def measure_poses(
         As :func:`refine_poses`.
     """
     placed = (density.values, density.frame.voxel_xyz, density.frame.origin_xyz)
-    starts = (_rotations(rotation), _rows(translation))
+    starts = (as_matrices(rotation), _rows(translation))
     table = _core.measure_poses(placed, _placed(points), starts, float(threshold))
     return Measured(*np.ascontiguousarray(table.T))
 
@@ -150,15 +153,22 @@ def distinct_poses(
         Without ``rmsd``: if they are at most so many degrees and their centres so many Å apart.
     most
         Stop looking for places after so many.
+
+    Raises
+    ------
+    InputError
+        If there is no point, a value is not finite, a matrix is no proper rotation, or a limit is negative.
     """
-    points = np.asarray(xyz, np.float64).reshape(-1, 3)
+    points = _rows(xyz)
+    if most < 0:
+        raise InputError(f"most must be 0 or more, not {most}")
     if not len(points):
         raise InputError("there are no points to tell places apart by")
     centre = points.mean(axis=0)
     moments = np.ascontiguousarray((points - centre).T @ (points - centre) / len(points))
     x, y, z = (float(value) for value in centre)
     near = (None, float(angle), float(shift)) if rmsd is None else (moments, float(rmsd), 0.0)
-    return Distinct(*_core.distinct_poses(_rotations(rotation), _rows(translation), (x, y, z), near, int(most)))
+    return Distinct(*_core.distinct_poses(as_matrices(rotation), _rows(translation), (x, y, z), near, int(most)))
 
 
 def _placed(
@@ -168,9 +178,8 @@ def _placed(
     return _rows(points.xyz), np.ascontiguousarray(points.values, np.float64).reshape(-1), weights
 
 
-def _rotations(matrices: ArrayLike) -> Matrices:
-    return np.ascontiguousarray(np.asarray(matrices, np.float64).reshape(-1, 3, 3))
-
-
 def _rows(xyz: ArrayLike) -> NDArray[np.float64]:
-    return np.ascontiguousarray(np.asarray(xyz, np.float64).reshape(-1, 3))
+    array = np.asarray(xyz, np.float64)
+    if array.size and (array.shape[-1:] != (3,) or array.ndim > 2):
+        raise InputError(f"points and translations must have the shape (n, 3), not {array.shape}")
+    return np.ascontiguousarray(array.reshape(-1, 3))

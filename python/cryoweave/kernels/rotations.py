@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cryoweave import _core
+from cryoweave.errors import InputError
 
 Matrices = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ def uniform_rotations(step: float) -> Rotations:
     """Rotations such that every rotation is at most so many degrees from one of them.
 
     Pieces of a body-centred cubic grid in the 24 cells that the octahedron's rotations cut SO(3) into (Karney 2007, doi
-    10.1016/j.jmgm.2006.04.002): 648 rotations for 21°, 7,416 for 9.8°, 70,728 for 4.7°.
+    10.1016/j.jmgm.2006.04.002): 648 rotations for 21°, 7,416 for 9.8°, 70,728 for 4.71°.
 
     Raises
     ------
@@ -46,7 +47,15 @@ def local_rotations(radius: float, step: float) -> Rotations:
 
 
 def random_rotations(count: int, seed: int) -> Matrices:
-    """Uniformly distributed random rotations, shape ``(count, 3, 3)``; the same seed gives the same."""
+    """Uniformly distributed random rotations, shape ``(count, 3, 3)``; the same seed gives the same.
+
+    Raises
+    ------
+    InputError
+        If the count is not within 0 to 100 million, or the seed not within 64 bits.
+    """
+    if not (0 <= count <= 100_000_000 and 0 <= seed < 2**64):
+        raise InputError(f"there are no {count} random rotations of the seed {seed}", "the seed is a number from 0 on")
     return matrices(_core.random_rotations(int(count), int(seed)))
 
 
@@ -59,6 +68,20 @@ def matrices(quaternions: NDArray[np.float64]) -> Matrices:
         [2 * (b * d - a * c), 2 * (c * d + a * b), 1 - 2 * (b * b + c * c)],
     ]
     return np.ascontiguousarray(np.moveaxis(np.array(rows), -1, 0))
+
+
+def as_matrices(rotations: ArrayLike) -> Matrices:
+    """One rotation matrix or several, as an array of the shape ``(n, 3, 3)``.
+
+    Raises
+    ------
+    InputError
+        If the shape is another.
+    """
+    array = np.asarray(rotations, np.float64)
+    if array.size and (array.shape[-2:] != (3, 3) or array.ndim > 3):
+        raise InputError(f"rotations must have the shape (n, 3, 3), not {array.shape}")
+    return np.ascontiguousarray(array.reshape(-1, 3, 3))
 
 
 def angles_between(one: Matrices, other: Matrices) -> NDArray[np.float64]:

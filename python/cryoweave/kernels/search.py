@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from cryoweave import _core
 from cryoweave.errors import InputError
+from cryoweave.kernels.rotations import as_matrices
 
 Progress = Callable[[int, int], object]
 Score = Literal["sum", "cosine", "local"]
@@ -100,7 +101,8 @@ def rotational_search(
     Raises
     ------
     InputError
-        If shapes do not fit together, a value is not finite, or the template is wider than the box.
+        If shapes do not fit together, a value is not finite, a matrix is no proper rotation, or the template is wider
+        than the box.
     """
     if score not in SCORES:
         raise InputError(f"there is no score {score!r}", f"there are {', '.join(SCORES)}")
@@ -112,7 +114,7 @@ def rotational_search(
         (values, _three(target.voxel_xyz), allowed, factor),
         (small, _three(template.voxel_xyz), _three(template.centre_zyx), template.vectors),
         score,
-        np.ascontiguousarray(rotations, dtype=np.float64),
+        as_matrices(rotations),
         progress,
     )
     return Found(*found)

@@ -139,7 +139,7 @@ pub fn distinct_poses<'py>(
             shift: near.2,
         },
     };
-    let (firsts, place) = enter(py, |_| Ok(rigid::distinct(&poses, &near, most)))?;
+    let (firsts, place) = enter(py, |_| rigid::distinct(&poses, &near, most))?;
     let signed = |found: Vec<usize>| -> Vec<i64> { found.iter().map(|&at| i64::try_from(at).unwrap_or(-1)).collect() };
     Ok((signed(firsts).into_pyarray(py), signed(place).into_pyarray(py)))
 }

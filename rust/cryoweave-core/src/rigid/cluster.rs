@@ -1,5 +1,6 @@
 //! Which of many poses are different places.
-use super::{Pose, apply, times};
+use super::{Pose, apply, check_poses, times};
+use crate::error::{Error, Result};
 use crate::rotations::Matrix;
 
 /// When two poses are one.
@@ -28,7 +29,9 @@ pub enum Near {
 /// The first pose of every place, in the order given, and the place of every pose; at most `most` places.
 ///
 /// Poses of no place, since there are enough without it, have the place `usize::MAX`.
-pub fn distinct(poses: &[Pose], near: &Near, most: usize) -> (Vec<usize>, Vec<usize>) {
+pub fn distinct(poses: &[Pose], near: &Near, most: usize) -> Result<(Vec<usize>, Vec<usize>)> {
+    check_poses(poses)?;
+    check_near(near)?;
     let mut firsts: Vec<usize> = Vec::new();
     let mut place = Vec::with_capacity(poses.len());
     for (at, pose) in poses.iter().enumerate() {
@@ -42,7 +45,25 @@ pub fn distinct(poses: &[Pose], near: &Near, most: usize) -> (Vec<usize>, Vec<us
             None => usize::MAX,
         });
     }
-    (firsts, place)
+    Ok((firsts, place))
+}
+
+fn check_near(near: &Near) -> Result<()> {
+    let (centre, limits) = match near {
+        Near::Rmsd { centre, limit, .. } => (centre, [("rmsd", *limit), ("rmsd", *limit)]),
+        Near::AngleAndShift { centre, angle, shift } => (centre, [("angle", *angle), ("shift", *shift)]),
+    };
+    if !centre.iter().all(|value| value.is_finite()) {
+        return Err(Error::Empty("the points hold a coordinate that is not finite"));
+    }
+    match limits.into_iter().find(|(_, value)| !(*value >= 0.0)) {
+        Some((name, value)) => Err(Error::Parameter {
+            name,
+            rule: "0 or more",
+            value,
+        }),
+        None => Ok(()),
+    }
 }
 
 fn same(a: &Pose, b: &Pose, near: &Near) -> bool {
@@ -129,8 +150,14 @@ mod tests {
             angle: 6.0,
             shift: 3.0,
         };
-        assert_eq!(distinct(&poses, &near, 9), (vec![0, 2, 4], vec![0, 0, 1, 1, 2]));
-        assert_eq!(distinct(&poses, &near, 2), (vec![0, 2], vec![0, 0, 1, 1, usize::MAX]));
-        assert_eq!(distinct(&[], &near, 2), (vec![], vec![]));
+        assert_eq!(
+            distinct(&poses, &near, 9).unwrap(),
+            (vec![0, 2, 4], vec![0, 0, 1, 1, 2])
+        );
+        assert_eq!(
+            distinct(&poses, &near, 2).unwrap(),
+            (vec![0, 2], vec![0, 0, 1, 1, usize::MAX])
+        );
+        assert_eq!(distinct(&[], &near, 2).unwrap(), (vec![], vec![]));
     }
 }

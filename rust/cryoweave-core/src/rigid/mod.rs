@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::refine::descent::{Limits, descend};
-use crate::rotations::{Matrix, exponential, matrix};
+use crate::rotations::{Matrix, check_matrices, exponential, matrix};
 
 pub use cluster::{Near, distinct};
 pub use score::{Field, Measures, Metric, Points, measure_poses};
 use score::{Scored, score};
 
-/// A slope (score for each Å) below which a placement is at its best.
+/// A slope (score for each Å; of the overlap, its share of the largest product) below which a placement is at its best.
 const FLAT: f64 = 1e-8;
 /// Å that the points' centre, or one at their reach, moves in one step at most.
 const LONGEST: f64 = 0.5;
@@ -40,12 +40,7 @@ pub fn refine_poses(
     control: &Control,
 ) -> Result<Vec<(Pose, f64)>> {
     points.check(metric)?;
-    if let Some(at) = starts.iter().position(|pose| !finite(pose)) {
-        return Err(Error::Row {
-            what: "a pose holds a value that is not finite",
-            row: at,
-        });
-    }
+    check_poses(starts)?;
     control.expect(starts.len() as u64);
     starts
         .par_iter()
@@ -58,9 +53,19 @@ pub fn refine_poses(
         .collect()
 }
 
-fn finite(pose: &Pose) -> bool {
-    let rotation = pose.rotation.iter().flatten();
-    rotation.chain(&pose.translation).all(|value| value.is_finite())
+/// Refuse poses that hold what is not finite, or no proper rotation.
+pub(crate) fn check_poses(poses: &[Pose]) -> Result<()> {
+    let finite = |pose: &Pose| {
+        let rotation = pose.rotation.iter().flatten();
+        rotation.chain(&pose.translation).all(|value| value.is_finite())
+    };
+    match poses.iter().position(|pose| !finite(pose)) {
+        Some(row) => Err(Error::Row {
+            what: "a pose holds a value that is not finite",
+            row,
+        }),
+        None => check_matrices(poses.iter().map(|pose| &pose.rotation)),
+    }
 }
 
 fn climb(
@@ -82,12 +87,18 @@ fn climb(
         let translation = std::array::from_fn(|i| start.translation[i] + middle[i] - moved[i] + at[0][i]);
         Pose { rotation, translation }
     };
+    // The overlap is in the units of map and points; what is flat must not depend on them.
+    let unit = match metric {
+        Metric::Overlap => (field.largest * points.spread()).recip(),
+        _ => 1.0,
+    };
+    let unit = if unit.is_finite() { unit } else { 1.0 };
     let energy = |at: &[[f64; 3]], slope: &mut [[f64; 3]]| {
         let Scored { score, force, torque } = score(field, points, metric, &pose(at), &centre);
         let turn = at[1].map(|length| length / reach);
-        slope[0] = force.map(|value| -value);
-        slope[1] = through(&turn, &torque).map(|value| -value / reach);
-        -score
+        slope[0] = force.map(|value| -value * unit);
+        slope[1] = through(&turn, &torque).map(|value| -value * unit / reach);
+        -score * unit
     };
     let mut at = vec![[0.0; 3]; 2];
     let limits = Limits {

@@ -2,7 +2,7 @@
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
-use super::{Pose, apply, cross};
+use super::{Pose, apply, check_poses, cross};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::grid::frame::Frame;
@@ -26,12 +26,16 @@ pub enum Metric {
 pub struct Field<'a> {
     channels: Vec<Solid<'a>>,
     frame: Frame,
+    /// The largest absolute value.
+    pub(super) largest: f64,
 }
 
 impl<'a> Field<'a> {
     /// Maps on one grid, all finite.
     pub fn new(maps: impl IntoIterator<Item = ArrayView3<'a, f32>>, frame: Frame, control: &Control) -> Result<Self> {
+        let mut largest: f32 = 0.0;
         let solid = |map: ArrayView3<'a, f32>| {
+            largest = map.iter().fold(largest, |most, value| most.max(value.abs()));
             if map.len() != frame.voxels() {
                 return Err(Error::Length {
                     what: "a map's shape and its voxels differ in number",
@@ -42,7 +46,11 @@ impl<'a> Field<'a> {
             Solid::finite(map, control)
         };
         let channels = maps.into_iter().map(solid).collect::<Result<_>>()?;
-        Ok(Self { channels, frame })
+        Ok(Self {
+            channels,
+            frame,
+            largest: f64::from(largest),
+        })
     }
 }
 
@@ -65,12 +73,15 @@ impl<'a> Points<'a> {
             return Err(Error::Empty("there are no points to place"));
         }
         let each = if metric == Metric::Vectors { 3 } else { 1 };
-        let lengths = [("points and values differ in number", self.values.len() / each)]
-            .into_iter()
-            .chain(
-                self.weights
-                    .map(|weights| ("points and weights differ in number", weights.len())),
-            );
+        let whole = if self.values.len() % each == 0 {
+            self.values.len() / each
+        } else {
+            0
+        };
+        let lengths = [("points and values differ in number", whole)].into_iter().chain(
+            self.weights
+                .map(|weights| ("points and weights differ in number", weights.len())),
+        );
         for (what, right) in lengths {
             if right != self.xyz.len() {
                 let left = self.xyz.len();
@@ -90,6 +101,11 @@ impl<'a> Points<'a> {
 
     fn weight(&self, at: usize) -> f64 {
         self.weights.map_or(1.0, |weights| weights[at])
+    }
+
+    /// The largest absolute value.
+    pub(super) fn spread(&self) -> f64 {
+        self.values.iter().fold(0.0, |most, value| value.abs().max(most))
     }
 
     pub(super) fn centre_and_gyration(&self) -> ([f64; 3], f64) {
@@ -240,6 +256,7 @@ pub fn measure_poses(
     control: &Control,
 ) -> Result<Vec<Measures>> {
     points.check(Metric::AboutMean)?;
+    check_poses(poses)?;
     let (centre, _) = points.centre_and_gyration();
     poses
         .par_iter()

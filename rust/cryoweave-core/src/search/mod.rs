@@ -4,6 +4,8 @@
 //! number of rotations.
 mod fft;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,6 +14,7 @@ use rayon::prelude::*;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::rotations::check_matrices;
 pub use fft::fast_size;
 use fft::{Buffers, Plan, Planes, Products, Spectra};
 pub use template::Template;
@@ -79,6 +82,7 @@ pub fn rotational_search(
     rotations: &[[[f64; 3]; 3]],
     control: &Control,
 ) -> Result<Found> {
+    check_matrices(rotations)?;
     let engine = Engine::new(target, template, score, control)?;
     control.expect(rotations.len() as u64);
     let next = AtomicUsize::new(0);
@@ -122,7 +126,7 @@ impl<'a> Engine<'a> {
             None => vec![true; nz * ny],
         };
         let largest = target.channels[0].iter().map(|value| value * value).fold(0.0, f32::max);
-        let reach = (template.radius() / target.voxel_xyz[2]).ceil() as usize;
+        let reach = (template.radius() / target.voxel_xyz[2] + 1e-3).floor() as usize;
         let filled = (0..nz).filter(|&z| z.min(nz - z) <= reach).collect();
         let wanted = rows.chunks_exact(ny).map(|plane| plane.contains(&true)).collect();
         Ok(Self {
@@ -361,6 +365,20 @@ fn merged(parts: Vec<(Found, Vec<usize>)>, rotations: usize) -> Found {
 
 fn check(target: &Target, template: &Template, score: Score) -> Result<()> {
     let voxels: usize = target.shape.iter().product();
+    if voxels == 0 || voxels > u32::MAX as usize {
+        return Err(Error::Parameter {
+            name: "the target's size",
+            rule: "between 1 and 2^32 voxels",
+            value: voxels as f64,
+        });
+    }
+    if let Some(value) = (target.voxel_xyz.into_iter()).find(|value| !(value.is_finite() && *value > 0.0)) {
+        return Err(Error::Parameter {
+            name: "the target's voxel",
+            rule: "positive and finite",
+            value,
+        });
+    }
     let wanted = if score == Score::Local { 1 } else { template.channels() };
     same(
         "the template and the target differ in channels",
@@ -390,13 +408,13 @@ fn check(target: &Target, template: &Template, score: Score) -> Result<()> {
     }
     if let Some(factor) = target.factor {
         same("the target and its factors differ in number", factor.len(), voxels)?;
-    }
-    if voxels == 0 || voxels > u32::MAX as usize {
-        return Err(Error::Parameter {
-            name: "the target's size",
-            rule: "between 1 and 2^32 voxels",
-            value: voxels as f64,
-        });
+        if let Some(value) = factor.iter().find(|value| !value.is_finite()) {
+            return Err(Error::Parameter {
+                name: "a factor of the target",
+                rule: "finite",
+                value: f64::from(*value),
+            });
+        }
     }
     let room = target
         .shape

@@ -50,6 +50,13 @@ impl Template {
             });
         }
         let channels = values.len() / voxels;
+        if channels > 3 {
+            return Err(Error::Parameter {
+                name: "the number of a template's channels",
+                rule: "1 to 3",
+                value: channels as f64,
+            });
+        }
         if vectors && channels != 3 {
             return Err(Error::Length {
                 what: "vectors have three components",
@@ -70,6 +77,13 @@ impl Template {
                     value,
                 });
             }
+        }
+        if let Some(value) = centre_zyx.into_iter().find(|value| !value.is_finite()) {
+            return Err(Error::Parameter {
+                name: "the template's centre",
+                rule: "finite",
+                value,
+            });
         }
         let mut mixed = vec![0.0; values.len()];
         for (channel, from) in values.chunks_exact(voxels).enumerate() {
