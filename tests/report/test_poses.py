@@ -162,7 +162,7 @@ def test_of_many_poses_the_table_has_the_best_and_the_placed(fit_folder):
     run.placements = of(many(500), helix(), {0: 0.0, 321: 0.8})
     table = poses.table_of(run, [])
     assert [row.rank for row in table.rows] == [*range(1, 21), 322]
-    assert table.rows[-1].remark == "placed, then moved by 0.8 Å"
+    assert table.rows[-1].remark == "in the model, 0.8 Å off"
     html = page.render(run)
     assert "The best of 500 poses, and all that were placed, best first; the model is made of those marked" in html
     assert html.count('<circle class="pose') <= 2 * (spread.MOST_MARKS + 1)
@@ -180,6 +180,18 @@ def test_what_to_think_of_the_best(sure, words, good):
     verdict, found = poses.verdict_of(many(3, {"sure": np.array(sure)}))
     assert verdict.startswith(words)
     assert found is good
+
+
+def test_significant_poses_that_overlap_the_model_are_told(fit_folder):
+    run = read_run(fit_folder)
+    for sure, words in (([1, 1, 1, 1], "4 of 4 poses are significant: 95% or more likely to be right. 1 of them would"),
+                        ([1, 1, 1, 0], "3 of 4 poses are significant: 95% or more likely to be right.")):  # fmt: skip
+        there = run.placements.poses
+        measured = replace(there, measures={"sure": np.array(sure, float)})
+        run.placements = replace(run.placements, poses=measured)
+        verdict = poses.table_of(run, []).verdict
+        assert verdict.startswith(words)
+        assert ("overlap" in verdict) == bool(sure[3])
 
 
 def test_scores_fall_with_the_rank_and_equal_values_stand_on_each_other():

@@ -15,6 +15,8 @@ SURE, ENOUGH = "sure", 0.95
 """Measure that says how likely a pose is right, and the chance from which it counts as significant."""
 CLOSE = 3.0
 """Å between the Cα (P) of two models that lie in the same place."""
+SHARED = 0.05
+"""Share of a pose's residues that may lie there."""
 MOST_ROWS = 20
 """Poses in the table, besides those that were placed."""
 MOST_GHOSTS, MOST_RESIDUES = 5, 6000
@@ -148,6 +150,9 @@ def table_of(run: RunFolder, ghosts: list[Ghost]) -> PoseTable | None:
     source = next((str(step["stage"]) for step in run.steps if step.get("gives") == "Poses"), "")
     score = Metric(f"{SCORE} ({source})" if source else SCORE, "", True)
     verdict, good = verdict_of(poses)
+    sure = significant(poses)
+    if doubled := sum(bool(sure[row.rank - 1]) and row.taken > SHARED for row in rows):
+        verdict += f" {doubled} of them would overlap the model, which has better poses there, and cannot be right too."
     columns = [(name, MEASURES.get(name, Metric(UNKNOWN))) for name in names]
     return PoseTable(score, columns, rows, len(poses), len(there.placed), there.copies, verdict, good)
 
@@ -156,7 +161,7 @@ def _remark(there: Placements, pose: int) -> str:
     if pose not in there.placed:
         return ""
     moved = there.placed[pose]
-    return f"placed, then moved by {moved:.1f} Å" if moved else "placed"
+    return f"in the model, {moved:.1f} Å off" if moved else "placed"
 
 
 def _taken(there: Placements, pose: int, model: NDArray[np.float64]) -> float:
