@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from cryoweave_assembly.groups import grouped
-from cryoweave_assembly.ldp import Chain, cloud_of, recall, spread_of
 
 from cryoweave import run_stage
 from cryoweave.data import Frame, ModelSet
@@ -12,6 +10,8 @@ from cryoweave.host import registry
 from cryoweave.kernels.fitting import Atoms, Candidates
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.testing import StageContract
+from cryoweave_assembly.groups import grouped
+from cryoweave_assembly.ldp import Chain, cloud_of, recall, spread_of
 
 RESOLUTION = 8.0
 FAST = {"resolution": RESOLUTION, "angle_step": 20.0, "refined": 30, "fast": True}

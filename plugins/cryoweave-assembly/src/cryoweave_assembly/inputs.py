@@ -4,7 +4,7 @@ from cryoweave.data import DensityMap
 from cryoweave.io.fitted import resolution_of
 from cryoweave.kernels.symmetry import Symmetry, symmetry_of
 from cryoweave_assembly.solve_check import require_solver
-from cryoweave_assembly.stages import ExactParams
+from cryoweave_assembly.stages import DemoParams, EMBuildParams, ExactParams
 
 
 def check(params: ExactParams, density: DensityMap | None = None, **_inputs: object) -> None:
@@ -12,6 +12,12 @@ def check(params: ExactParams, density: DensityMap | None = None, **_inputs: obj
     resolution_of(params.resolution)
     if density is not None:
         symmetry_of(params.symmetry, density.frame)
+    require_solver()
+
+
+def check_builder(params: EMBuildParams | DemoParams, **_inputs: object) -> None:
+    """Whether the resolution is given and the solver is there."""
+    resolution_of(params.resolution)
     require_solver()
 
 

@@ -7,6 +7,8 @@ from cryoweave.host import Check, Kind, Params, Recipe, Stage, hookimpl, param
 
 DIFFMODELER = "10.1038/s41592-024-02479-0"
 PUBLISHED = f"Wang et al. 2024, doi {DIFFMODELER}, and its program"
+EMBUILD = "10.1038/s41467-022-31748-9"
+DEMOEM2 = "10.1093/bib/bbae113"
 SOLVER = "solver"
 
 
@@ -57,6 +59,46 @@ class DiffModelerParams(Params):
     )
 
 
+class EMBuildParams(Params):
+    """Parameters of ``embuild.assemble``."""
+
+    resolution: float | None = param(None, "resolution of the map; must be given", unit="Å", ge=2, le=60)
+    detected: bool = param(False, "the map is a detector's, of main chains; else its curvature is taken")
+    contour: float | None = param(
+        None, "density above which a chain's middle may lie; the mean and one deviation if not given", unit="map"
+    )
+    copies: int = param(1, "copies of each model to place", ge=1, le=1000)
+    angle_step: float = param(10.0, "largest angle between any rotation and one that is tried", unit="°", ge=2, le=60)
+    refined: int = param(200, "places of each chain that are refined", ge=1, le=5000)
+    poses: int = param(40, "poses of each chain to choose from", ge=1, le=1000)
+    domain: int = param(80, "fewest residues of a domain; 0 for rigid chains", ge=0, le=5000)
+    bend: float = param(5.0, "farthest that a domain may move from its chain's pose", unit="Å", ge=0, le=50)
+    clash: float = param(0.1, "share of residues in a clash from which two poses exclude each other", ge=0, le=1)
+    sure: float = param(0.7, "share of a cycle's best score that a pose needs to be kept in it", ge=0, le=1)
+    cycles: int = param(4, "cycles of fitting and choosing; the last keeps all that it chose", ge=1, le=100)
+    seconds: float = param(30.0, "limit of each choice, in the solver's own measure", unit="s", gt=0, le=3600)
+
+
+class DemoParams(Params):
+    """Parameters of ``demoem2.assemble``."""
+
+    resolution: float | None = param(None, "resolution of the map; must be given", unit="Å", ge=2, le=60)
+    contour: float | None = param(
+        None, "density in which chains start; the mean and one deviation if not given", unit="map"
+    )
+    copies: int = param(1, "copies of each model to place", ge=1, le=1000)
+    starts: int = param(2000, "random starts of each chain", ge=1, le=100_000)
+    poses: int = param(
+        5, "poses of each chain to combine, from the whole map and again from what others leave", ge=1, le=1000,
+        source=f"Zhang et al. 2024, doi {DEMOEM2}",
+    )  # fmt: skip
+    domain: int = param(80, "fewest residues of a domain; 0 for rigid chains", ge=0, le=5000)
+    bend: float = param(5.0, "farthest that a domain may move from its chain's pose", unit="Å", ge=0, le=50)
+    clash_weight: float = param(1.0, "energy of a residue in a clash, over that of a perfect fit", ge=0, le=100)
+    seconds: float = param(30.0, "limit of the choice, in the solver's own measure", unit="s", gt=0, le=3600)
+    cycles: int = param(5, "rounds in which all domains are refined against what the others leave", ge=0, le=100)
+
+
 STAGES = [
     Stage(
         id="assemble.exact",
@@ -80,8 +122,32 @@ STAGES = [
         cites=(DIFFMODELER,),
         check="cryoweave_assembly.diffmodeler:check",
     ),
+    Stage(
+        id="embuild.assemble",
+        kind=Kind.ASSEMBLE,
+        summary="chains fitted to the main-chain map, bent at their domains; the heaviest compatible set, by cycles",
+        load="cryoweave_assembly.embuild:assembled",
+        takes={"density": DensityMap, "models": ModelSet},
+        gives=Model,
+        params=EMBuildParams,
+        needs=(SOLVER,),
+        cites=(EMBUILD,),
+        check="cryoweave_assembly.inputs:check_builder",
+    ),
+    Stage(
+        id="demoem2.assemble",
+        kind=Kind.ASSEMBLE,
+        summary="chains and domains fitted from many starts by quasi-Newton steps, the best combination refined",
+        load="cryoweave_assembly.demoem2:assembled",
+        takes={"density": DensityMap, "models": ModelSet},
+        gives=Model,
+        params=DemoParams,
+        needs=(SOLVER,),
+        cites=(DEMOEM2,),
+        check="cryoweave_assembly.inputs:check_builder",
+    ),
 ]
-RECIPES = ("assembly", "diffmodeler", "diffmodeler-chains")
+RECIPES = ("assembly", "diffmodeler", "diffmodeler-chains", "embuild", "embuild-chains", "demo-em2")
 
 
 @hookimpl
