@@ -70,7 +70,7 @@ def structures(data: Path, right: str, decoys: int) -> ModelSet:
     return ModelSet(tuple(models), tuple(models.values()))
 
 
-def shown(name: str, poses, seconds: float) -> str:
+def shown(name: str, poses, seconds: float, busy: float) -> str:
     """One row."""
     cross, bh, one = (poses.measures[key] for key in ("cross_bh_p_value", "bh_p_value", "about_mean"))
     wrong = poses.model != "right"
@@ -78,7 +78,7 @@ def shown(name: str, poses, seconds: float) -> str:
     plain = int(np.sum(poses.measures["cross_p_value"][wrong] < SIGNIFICANT))
     published = np.lexsort((-one, bh))
     text = f"{name:7} {len(poses):4} structures; wrong significant: {called} (uncorrected {plain}), by own fits "
-    text += f"{int(np.sum(bh[wrong] < SIGNIFICANT))}; {seconds:.0f} s"
+    text += f"{int(np.sum(bh[wrong] < SIGNIFICANT))}; {seconds:.0f} s, CPU {busy:.0f} s"
     if wrong.all():
         return f"{text}; best: {poses.model[0]} z {poses.score[0]:.1f}, q {cross[0]:.2g}"
     at = int(np.flatnonzero(~wrong)[0])
@@ -105,10 +105,10 @@ def main() -> None:
         density = load_map(given.data / file)
         density = subunit(given.data, density) if name == "actin" else density
         models = structures(given.data, right, given.decoys)
-        begun = time.perf_counter()
+        begun, busy = time.perf_counter(), time.process_time()
         params = {"resolution": resolution, "kept": given.kept, **chosen}
         poses = run_stage("domainfit.identify", density=density, models=models, params=params)
-        print(shown(name, poses, time.perf_counter() - begun), flush=True)
+        print(shown(name, poses, time.perf_counter() - begun, time.process_time() - busy), flush=True)
 
 
 if __name__ == "__main__":
