@@ -71,7 +71,8 @@ def values() -> dict[type, Any]:
             ),
         ),
         Poses: Poses(
-            rotation, RNG.normal(size=(2, 3)), [1.0, 0.1], ["a", "b c"], {"z": np.array([np.nan, 0.1]), "overlap": [3, 4]}
+            rotation, RNG.normal(size=(2, 3)), [1.0, 0.1], ["a", "b c"],
+            {"z": np.array([np.nan, 0.1]), "overlap": [3, 4]},
         ),
         ScoreTable: ScoreTable(
             chain, number, np.array(["", "A", "", "", "", "", ""]), names,

@@ -52,7 +52,10 @@ def test_the_placed_pose_is_found_and_told(fit_folder):
 
 def test_the_page_has_every_number_with_its_meaning(fit_folder):
     html = write_report(fit_folder).read_text()
-    assert '<tr class="placed"><th scope="row" class="num">2</th><td>helix</td><td class="num">0.300</td>' in html
+    assert (
+        '<tr class="placed"><th scope="row" class="num">2</th><td>helix</td><td class="said"><span class="tag">' in html
+    )
+    assert '<span class="tag">placed</span></td><td class="num">0.300</td><td class="num">9</td>' in html
     for name, metric in (("laplacian", poses.MEASURES["laplacian"].definition), ("odd", poses.UNKNOWN)):
         assert f'<span title="{escape(metric).replace("&#x27;", "&#39;")}">{name}</span>' in html
     assert ">none</span>" not in html
