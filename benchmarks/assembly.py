@@ -58,8 +58,11 @@ def simulated(data, name):
     return load_map(folder / f"{name}_{resolution:.0f}.mrc.gz"), resolution, models, [ca(model) for model in true]
 
 
-def ca(model):
-    return model.trace_atoms().xyz
+def ca(model, like=None):
+    """Cα, of residues that another model has."""
+    trace = model.trace_atoms()
+    kept = slice(None) if like is None else np.isin(trace.residue_number, like.trace_atoms().residue_number)
+    return trace.xyz[kept]
 
 
 def experimental(data, name):
@@ -134,7 +137,8 @@ def row(builder, name, data):
     except StageError as error:
         return f"{builder:12} {name:11} none: {error}"
     seconds, busy = time.perf_counter() - begun, time.process_time() - busy
-    placed = [ca(model.select(model.chain == chain)) for chain in dict.fromkeys(model.chain.tolist())]
+    like = read_model(data / "fitting_tasks" / "trpml1" / "ref.pdb.gz") if name.startswith("6824") else None
+    placed = [ca(model.select(model.chain == chain), like) for chain in dict.fromkeys(model.chain.tolist())]
     if name.startswith("1080"):
         true = true + other_ring(density, true, placed)
     if name in SIMULATED:

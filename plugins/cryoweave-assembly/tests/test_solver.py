@@ -94,3 +94,13 @@ def test_a_limit_leaves_an_honest_bound(monkeypatch):
     problem = a_problem(8, n=120, groups=6)
     short, whole = best_set(problem, 0.01, 0, silent), best_set(problem, 20.0, 0, silent)
     assert short.value <= whole.value + 1e-6 <= short.bound + 1e-3
+
+
+def test_what_is_too_much_for_the_solver_counts_in_the_bound(monkeypatch):
+    monkeypatch.setattr(solver, "MANY", 5)
+    monkeypatch.setattr(solver, "reduced", lambda problem, _wanted: np.arange(len(problem.gain)))
+    for seed in range(6):
+        problem = a_problem(seed, signed=True)
+        value, _ = every_set(problem)
+        found = best_set(problem, 30.0, 0, silent)
+        assert found.value <= value + 1e-6 <= found.bound + 2e-4

@@ -238,6 +238,9 @@ def _margin(task: Task, sites: Sites, problem: Problem, solution: Solution, i: i
     kept = np.setdiff1d(np.arange(len(sites.group)), mine[away < task.resolution])
     least = solution.value - task.params.ambiguous * own
     other = best_set(problem.only(kept), task.params.seconds, ctx.seed, ctx.progress, least)
+    if not len(other.chosen) and other.bound >= least:
+        ctx.log.warning("whether a model is ambiguous was not decided within the limit: raise seconds")
+        ctx.note("undecided", int(ctx.facts.get("undecided", 0)) + 1)
     return max(0.0, (solution.value - other.value) / own) if len(other.chosen) else None
 
 

@@ -14,6 +14,8 @@ UNITS = 1_000_000
 """Steps in which the objective is counted, of its upper bound."""
 WORKERS = 4
 """Searches that take turns, always as many, so that the result does not depend on the machine."""
+MANY = 400
+"""Most placements that the solver gets; the bound counts those that are left out."""
 POLL = 0.05
 """Seconds between looks at whether the run is to stop."""
 
@@ -83,7 +85,8 @@ def best_set(problem: Problem, seconds: float, seed: int, progress: Progress, le
 
     Returns
     -------
-    The best set found; nothing is chosen, and the value is -inf, if there is none of at least ``least``.
+    The best set found; nothing is chosen, and the value is -inf, if none of at least ``least`` was found: there is
+    none if the bound is below that.
     """
     known = greedy(problem)
     value = problem.value(known)
@@ -91,12 +94,13 @@ def best_set(problem: Problem, seconds: float, seed: int, progress: Progress, le
     kept = reduced(problem, wanted)
     if not len(kept):
         empty = np.zeros(0, np.intp)
-        return Solution(empty, 0.0, 0.0) if least is None else Solution(empty, -np.inf, wanted)
+        return Solution(empty, 0.0, 0.0) if least is None else Solution(empty, -np.inf, -np.inf)
+    kept, dropped = _fewer(problem, kept, known)
     part = problem.only(kept)
     start = np.flatnonzero(np.isin(kept, known))
     found = _solved(part, start, seconds, seed, progress)
     best = kept[found[0]] if part.value(found[0]) >= value else known
-    bound = max(found[1], problem.value(best))
+    bound = max(found[1], problem.value(best), dropped)
     if least is not None and problem.value(best) < least:
         return Solution(np.zeros(0, np.intp), -np.inf, bound)
     return Solution(np.sort(best), problem.value(best), bound)
@@ -155,6 +159,17 @@ def reduced(problem: Problem, wanted: float) -> NDArray[np.intp]:
             return kept
         kept = left
     return kept
+
+
+def _fewer(problem: Problem, kept: NDArray[np.intp], known: NDArray[np.intp]) -> tuple[NDArray[np.intp], float]:
+    """At most ``MANY`` placements with those of a known set, and a bound of all sets with one that is dropped."""
+    if len(kept) <= MANY:
+        return kept, -np.inf
+    part = problem.only(kept)
+    upper, total, last = _upper(part)
+    reach = total - last[part.group] + np.minimum(upper, last[part.group])
+    order = np.argsort(-np.where(np.isin(kept, known), np.inf, reach), kind="stable")
+    return np.sort(kept[order[:MANY]]), float(reach[order[MANY:]].max())
 
 
 def _upper(problem: Problem) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
