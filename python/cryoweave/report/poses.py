@@ -65,6 +65,7 @@ MEASURES = {
     "cross_p_value": Metric("chance that a wrong structure of this size scores so high", "", False),
     "cross_bh_p_value": Metric("the same, adjusted for the number of structures (Benjamini and Hochberg)", "", False),
     "structure_rank": Metric("place of the structure among all", "", False),
+    "second_best": Metric("what the structure's second best fit scores"),
     "difference": Metric("by how much the structure's best fit is better than its second", "", True),
     "residues": Metric("residues of the structure"),
     "eta0": Metric("share of the structure's fits that chance explains"),
