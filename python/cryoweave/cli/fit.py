@@ -1,6 +1,6 @@
 """``cryoweave fit``: known or predicted structures placed in a map, by one method or several side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from cryoweave.errors import UsageError
 
 if TYPE_CHECKING:
     from cryoweave.data import Poses
+    from cryoweave.host.records import Recipe
     from cryoweave.pipeline.run import RunResult
 
 DEFAULT = "fit"
@@ -95,29 +96,15 @@ def fit(
     if methods:
         _list_methods()
         return
-    from cryoweave.pipeline.chain import load_recipe
     from cryoweave.pipeline.run import default_folder, run
-    from cryoweave.pipeline.settings import parse_settings, shared_settings
 
     if not models:
         raise UsageError("no model is given", "name the structures to place, e.g. cryoweave fit chain.cif -v map.mrc")
     if map_ is None:
         raise UsageError("no map is given", "give -v MAP, e.g. -v emd_5168.map.gz")
     chosen = method or [DEFAULT]
-    shared = {
-        "resolution": resolution,
-        "contour": contour,
-        "angle_step": angle_step,
-        "top": top,
-        "copies": copies,
-        "symmetry": symmetry,
-    }
-    given = {name: value for name, value in shared.items() if value is not None}
-    plans = []
-    for name in chosen:
-        recipe = load_recipe(name)
-        own = parse_settings(set_ or [], recipe) if len(chosen) == 1 else {}
-        plans.append((name, recipe, {**shared_settings(recipe, given), **own}))
+    shared = {"resolution": resolution, "contour": contour, "angle_step": angle_step}
+    plans = _plans(chosen, {**shared, "top": top, "copies": copies, "symmetry": symmetry}, set_ or [])
     results = {}
     for name, recipe, settings in plans:
         folder = output or default_folder(name if len(chosen) == 1 else DEFAULT, map_)
@@ -137,6 +124,23 @@ def fit(
                 progress=progress,
             )
     _show(results, json)
+
+
+def _plans(
+    methods: Sequence[str], shared: Mapping[str, Any], settings: Sequence[str]
+) -> list[tuple[str, "Recipe", dict[str, Any]]]:
+    """Each method's name, recipe and parameters."""
+    from cryoweave.pipeline.chain import load_recipe
+    from cryoweave.pipeline.settings import parse_settings, shared_settings
+
+    if settings and len(methods) > 1:
+        raise UsageError("--set names a step of one method, and several are given", "fit with each by itself")
+    given = {name: value for name, value in shared.items() if value is not None}
+    plans = []
+    for name in methods:
+        recipe = load_recipe(name)
+        plans.append((name, recipe, {**shared_settings(recipe, given), **parse_settings(settings, recipe)}))
+    return plans
 
 
 def _list_methods() -> None:

@@ -34,10 +34,3 @@ def known_elements(model: Model) -> tuple[NDArray[np.bool_], NDArray[np.float64]
         raise StageError("no atom of the model has a known element", "write the element column of the model")
     masses = np.array([found.weight for found in elements]) * known
     return known[element], masses[element]
-
-
-def electrons(model: Model) -> NDArray[np.float64]:
-    """Atomic number of each atom; 0 where the element is not known."""
-    names, element = np.unique(model.element, return_inverse=True)
-    numbers = np.array([gemmi.Element(str(name)).atomic_number for name in names], np.float64)
-    return numbers[element]

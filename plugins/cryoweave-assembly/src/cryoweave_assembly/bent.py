@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet
 from cryoweave.host import Context
-from cryoweave.io.fitted import atoms_of, require_room
 from cryoweave.kernels.encode import coarsened
+from cryoweave.kernels.fitted import atoms_of, require_room
 from cryoweave.kernels.fitting import Atoms, Candidates, curved, points_of
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.grid import mask_around

@@ -9,7 +9,7 @@ from cryoweave.data import DensityMap, Model, ModelSet
 from cryoweave.data.model import joined_models
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.io.fitted import contour_of, resolution_of
+from cryoweave.kernels.fitted import contour_of, resolution_of
 from cryoweave.kernels.fitting import Candidates
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.rigid import distinct_poses

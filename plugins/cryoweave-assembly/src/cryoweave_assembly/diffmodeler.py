@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, Model, ModelSet
 from cryoweave.data.model import joined_models
 from cryoweave.host import Context
-from cryoweave.io.fitted import atoms_of, contour_of, require_room, resolution_of
+from cryoweave.kernels.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.fitting import Candidates
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.rigid import distinct_poses

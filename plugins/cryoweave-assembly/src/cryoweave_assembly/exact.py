@@ -9,7 +9,7 @@ from cryoweave.data import DensityMap, Model, ModelSet, Poses
 from cryoweave.data.model import joined_models
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
-from cryoweave.io.fitted import atoms_of, contour_of, resolution_of
+from cryoweave.kernels.fitted import atoms_of, contour_of, resolution_of
 from cryoweave.kernels.fitting import Atoms
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.rigid import distinct_poses

@@ -5,8 +5,8 @@ import numpy as np
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.io.fitted import require_room, resolution_of
 from cryoweave.kernels.encode import coarsened
+from cryoweave.kernels.fitted import require_room, resolution_of
 from cryoweave.kernels.fitting import Atoms, Candidates, box_around, grown, points_of, radius_of, template_of
 from cryoweave.kernels.grid import laplacian, require_contrast
 from cryoweave.kernels.rigid import refine_poses

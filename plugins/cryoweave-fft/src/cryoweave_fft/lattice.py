@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import ModelSet, Poses
 from cryoweave.host import Context, Params
-from cryoweave.io.fitted import atoms_of, resolution_of
+from cryoweave.kernels.fitted import atoms_of, resolution_of
 from cryoweave.kernels.fitting import Atoms, Box, Candidates, candidates
 from cryoweave.kernels.rigid import distinct_poses
 from cryoweave.kernels.rotations import uniform_rotations

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.host import Context
-from cryoweave.io.fitted import require_room, resolution_of
 from cryoweave.kernels.encode import coarsened
+from cryoweave.kernels.fitted import require_room, resolution_of
 from cryoweave.kernels.fitting import Atoms, Candidates, box_around, grown
 from cryoweave.kernels.grid import laplacian, mask_around, require_contrast
 from cryoweave.kernels.search import Template

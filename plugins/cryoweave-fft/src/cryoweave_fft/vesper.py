@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Frame, ModelSet, Poses
 from cryoweave.host import Context
-from cryoweave.io.fitted import require_room, resolution_of
 from cryoweave.kernels.cloud import unit_vectors
+from cryoweave.kernels.fitted import require_room, resolution_of
 from cryoweave.kernels.fitting import Atoms, Box, Candidates, box_around, candidates
 from cryoweave.kernels.grid import require_contrast
 from cryoweave.kernels.rotations import local_rotations

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.host import Context
-from cryoweave.io.fitted import atoms_of, contour_of, resolution_of
 from cryoweave.kernels.encode import coarsened
+from cryoweave.kernels.fitted import atoms_of, contour_of, resolution_of
 from cryoweave.kernels.fitting import Atoms, curved, points_of
 from cryoweave.kernels.rigid import Points, measure_poses
 from cryoweave_fit.stages import MeasureParams

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.io.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.encode import coarsened
+from cryoweave.kernels.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.fitting import (
     SIGMA,
     Atoms,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.host import Context
-from cryoweave.io.fitted import contour_of, resolution_of
+from cryoweave.kernels.fitted import contour_of, resolution_of
 from cryoweave_fitmap.local import Fits
 from cryoweave_fitmap.one import asked, curvature_of, folder_of, kept_or, part_of, quiet, required
 from cryoweave_fitmap.significance import (

@@ -14,8 +14,8 @@ from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
 from cryoweave.io import store
 from cryoweave.io.atomic import atomic_file
-from cryoweave.io.fitted import atoms_of, resolution_of
 from cryoweave.kernels.encode import coarsened
+from cryoweave.kernels.fitted import atoms_of, resolution_of
 from cryoweave.kernels.fitting import Atoms, curved, points_of
 from cryoweave.kernels.rigid import Points
 from cryoweave_fitmap.lattice import SHARE, Ground, ground_of, searched

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
-from cryoweave.io.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.encode import coarsened
+from cryoweave.kernels.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.fitting import SIGMA, Atoms, curved, points_of
 from cryoweave.kernels.rigid import Points
 from cryoweave_fitmap.local import Fits, fitted, measured, random_starts
@@ -91,7 +91,7 @@ def _climbed(atoms: Atoms, fields: list[Field], starts: Starts, params: SearchPa
     hits = None
     for field in fields[:-1]:
         points = field.points(atoms, params.model_contour)
-        first = fitted(field.density, points, starts, "correlation", params.steps, ctx.progress)
+        first = fitted(field.density, points, starts, "overlap", params.steps, ctx.progress)
         first = first.select(np.arange(min(params.finish, len(first.score))))
         starts, hits = (first.rotation, first.translation), first.measures["hits"]
     points = fields[-1].points(atoms, params.model_contour)

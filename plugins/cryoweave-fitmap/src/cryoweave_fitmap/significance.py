@@ -108,7 +108,7 @@ class Line(NamedTuple):
     slope: float
     at_zero: float
     spread: float
-    """Robust standard deviation of the points about it."""
+    """Robust standard deviation of the points about it, or of those above it if that is larger: chance has a tail there."""
 
     def residual(self, x: Column, y: Column) -> Column:
         """How far each point lies above, in standard deviations."""
@@ -124,4 +124,6 @@ def line_through(x: Column, y: Column) -> Line:
     slope = float(np.median(slopes)) if len(slopes) else 0.0
     rest = y - slope * x
     at_zero = float(np.median(rest))
-    return Line(slope, at_zero, MAD * float(np.median(np.abs(rest - at_zero))))
+    off = rest - at_zero
+    above = float(np.median(off[off > 0])) if (off > 0).any() else 0.0
+    return Line(slope, at_zero, MAD * max(above, float(np.median(np.abs(off)))))

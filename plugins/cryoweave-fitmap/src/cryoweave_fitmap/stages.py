@@ -67,8 +67,9 @@ class IdentifyParams(Params):
     )  # fmt: skip
     packed: bool = param(True, "only the largest part whose residues pack against each other is fitted")
     least_residues: int = param(
-        40, "structures with fewer are left out", ge=1, le=10_000, source="Gao et al. 2024: domains of 40 to 1000"
-    )
+        60, "structures with fewer are left out: a pair of helices fits anywhere", ge=1, le=10_000,
+        source="ours; Gao et al. 2024 keep domains of 40 to 1000",
+    )  # fmt: skip
     rank_by: Literal["curvature", "about_mean"] = param(
         "curvature", "correlation that tells structures apart: of the curvatures, or of the densities about their "
         "means as published",

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model
+from cryoweave.data.elements import atomic_numbers
 from cryoweave.errors import InputError, StageError
-from cryoweave.io.elements import electrons
 from cryoweave.kernels.fitting import Atoms
 from cryoweave.kernels.grid import require_contrast
 
@@ -20,7 +20,7 @@ def atoms_of(name: str, model: Model) -> Atoms:
     StageError
         If there is none.
     """
-    number = electrons(model)
+    number = atomic_numbers(model.element)
     counted = (number > 1) & ~np.isin(model.residue_name, WATER) & np.isin(model.altloc, ["", "A", "1"])
     if not counted.any():
         raise StageError(f"the model {name!r} has no heavy atom of a known element", "write its element column")
