@@ -108,7 +108,7 @@ class Line(NamedTuple):
     slope: float
     at_zero: float
     spread: float
-    """Robust standard deviation of the points about it, or of those above it if that is larger: chance has a tail there."""
+    """Robust standard deviation of the points about it, or of those above it if that is larger."""
 
     def residual(self, x: Column, y: Column) -> Column:
         """How far each point lies above, in standard deviations."""
