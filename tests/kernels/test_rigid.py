@@ -73,8 +73,8 @@ def slow_measures(density, points, rotation, translation, threshold):
         tc, vc = t - np.average(t, weights=m), v - np.average(v, weights=m)
         overlap, correlation, about_mean = (
             (m * t * v).sum() / m.sum(),
-            (m * t * v).sum() / np.sqrt((m * t * t).sum() * (m * v * v).sum()),
-            (m * tc * vc).sum() / np.sqrt((m * tc * tc).sum() * (m * vc * vc).sum()),
+            (m * t * v).sum() / max(np.sqrt((m * t * t).sum() * (m * v * v).sum()), 1e-300),
+            (m * tc * vc).sum() / max(np.sqrt((m * tc * tc).sum() * (m * vc * vc).sum()), 1e-300),
         )
         rows.append([overlap, correlation, about_mean, np.average(v, weights=m), np.mean(v > threshold)])
     return np.array(rows)

@@ -99,7 +99,7 @@ def test_rotations_of_a_set_are_different():
 
 @pytest.mark.parametrize("step", [0.4, 0.0, -3.0, np.nan, np.inf])
 def test_a_step_that_makes_no_sense_is_refused(step):
-    with pytest.raises(InputError, match=r"angular step must be at least 0\.5 degrees"):
+    with pytest.raises(InputError, match="angular step must be at least"):
         uniform_rotations(step)
 
 

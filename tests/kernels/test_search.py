@@ -79,10 +79,10 @@ def slow_scores(target, template, score, rotation):
     shape = target.values.shape[1:]
     read, large = turned(template, rotation, shape, target.voxel_xyz), target.values.astype(float)
     if score == "local":
-        (wt, w), map_ = read, large[0]
-        mean = cyclic(w, map_) / w.sum()
-        variance = cyclic(w, map_**2) - w.sum() * mean**2
-        return (cyclic(wt, map_) - wt.sum() * mean) / np.sqrt(variance)
+        (wt, w), values = read, large[0]
+        mean = cyclic(w, values) / w.sum()
+        variance = cyclic(w, values**2) - w.sum() * mean**2
+        return (cyclic(wt, values) - wt.sum() * mean) / np.sqrt(variance)
     total = sum(cyclic(one, other) for one, other in zip(read, large, strict=True))
     return total / np.sqrt((read**2).sum()) if score == "cosine" else total
 

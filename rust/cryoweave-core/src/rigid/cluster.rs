@@ -56,7 +56,7 @@ fn check_near(near: &Near) -> Result<()> {
     if !centre.iter().all(|value| value.is_finite()) {
         return Err(Error::Empty("the points hold a coordinate that is not finite"));
     }
-    match limits.into_iter().find(|(_, value)| !(*value >= 0.0)) {
+    match limits.into_iter().find(|(_, value)| value.is_nan() || *value < 0.0) {
         Some((name, value)) => Err(Error::Parameter {
             name,
             rule: "0 or more",

@@ -1,4 +1,6 @@
 //! Against loops without any transform.
+use std::slice::from_ref;
+
 use super::fft::{Plan, Planes};
 use super::*;
 use crate::rotations::{matrix, random_rotations};
@@ -79,7 +81,7 @@ fn transforms_correlate_as_a_loop_does() {
     for shape in SHAPES {
         let voxels = shape.iter().product();
         let (small, large) = (noise(voxels, 1), noise(voxels, 2));
-        let found = transformed(&[small.clone()], &[large.clone()], shape, &[&[(0, 0)]]);
+        let found = transformed(from_ref(&small), from_ref(&large), shape, &[&[(0, 0)]]);
         near(&found[0], &correlation(&small, &large, shape));
     }
 }
@@ -117,7 +119,7 @@ fn empty_rows_and_planes_are_left_out_without_a_trace() {
                 *value = 0.0;
             }
         }
-        let found = transformed(&[small.clone()], &[large.clone()], shape, &[&[(0, 0)]]);
+        let found = transformed(from_ref(&small), from_ref(&large), shape, &[&[(0, 0)]]);
         near(&found[0], &correlation(&small, &large, shape));
     }
 }
