@@ -10,7 +10,7 @@ from cryoweave.errors import InputError, StageError
 from cryoweave.testing import StageContract
 
 RESOLUTION = 8.0
-QUICK = {"resolution": RESOLUTION, "starts": 400}
+QUICK = {"resolution": RESOLUTION, "starts": 300}
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from cryoweave.data.model import joined_models
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import contour_of, resolution_of
-from cryoweave.kernels.fitting import Candidates
+from cryoweave.kernels.fitting import Candidates, points_of
 from cryoweave.kernels.graph import nearest
-from cryoweave.kernels.rigid import distinct_poses
+from cryoweave.kernels.rigid import distinct_poses, measure_poses
 from cryoweave.kernels.rotations import random_rotations
 from cryoweave.kernels.symmetry import symmetry_of
 from cryoweave_assembly.bent import Field, Kind, Placed, bent, climbed, kind_of, models_of
@@ -22,10 +22,14 @@ from cryoweave_assembly.refine import Part, part_of, refined_together
 from cryoweave_assembly.solver import Problem, best_set
 from cryoweave_assembly.stages import DemoParams
 
-FEW = 12
+DRAWN = 10
+"""Random poses of which one, the best, is a start."""
+FEW = 30
 """Quasi-Newton steps of every start; the best go on."""
 ONWARD = 10
 """How many places go on for each pose that is kept."""
+ROUGH = 1.5
+"""Voxels of the map for each of the chain, where random poses are compared."""
 FORBIDDEN = 0.5
 """Share of residues in a clash above which two poses exclude each other."""
 
@@ -86,14 +90,19 @@ def _pool(
 
 
 def _fitted(field: Field, kind: Kind, k: int, params: DemoParams, copies: int, ctx: Context) -> list[Placed]:
-    """Random starts in the density, all climbed a little, the best to the end, bent at their domains."""
+    """Random poses in the density, the better ones climbed a little, the best to the end, bent at their domains."""
     inside = np.argwhere(field.inside)
     if not len(inside):
         return []
     rng = np.random.default_rng([ctx.seed, k, len(inside)])
-    turns = random_rotations(params.starts, int(rng.integers(2**31)))
-    there = field.map.frame.to_xyz(inside[rng.integers(0, len(inside), params.starts)])
-    starts = Candidates(turns, there - turns @ kind.atoms.middle(), np.zeros(params.starts))
+    count = DRAWN * params.starts
+    turns = random_rotations(count, int(rng.integers(2**31)))
+    there = field.map.frame.to_xyz(inside[rng.integers(0, len(inside), count)])
+    drawn = Candidates(turns, there - turns @ kind.atoms.middle(), np.zeros(count))
+    points = points_of(field.shape(kind.atoms, ROUGH * field.voxel, ROUGH * field.voxel))
+    score = measure_poses(field.map, points, *drawn[:2]).correlation
+    promising = np.argsort(-score, kind="stable")[: params.starts]
+    starts = Candidates(*(column[promising] for column in drawn))
     kept = params.poses * copies
     for steps, number in ((FEW, ONWARD * kept), (60, kept)):
         better = climbed(field, kind.atoms, starts, ctx, steps)

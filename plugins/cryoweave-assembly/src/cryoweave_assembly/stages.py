@@ -87,7 +87,7 @@ class DemoParams(Params):
         None, "density in which chains start; the mean and one deviation if not given", unit="map"
     )
     copies: int = param(1, "copies of each model to place", ge=1, le=1000)
-    starts: int = param(2000, "random starts of each chain", ge=1, le=100_000)
+    starts: int = param(3000, "starts of each chain, each the best of ten random poses", ge=1, le=100_000)
     poses: int = param(
         5, "poses of each chain to combine, from the whole map and again from what others leave", ge=1, le=1000,
         source=f"Zhang et al. 2024, doi {DEMOEM2}",

@@ -33,7 +33,7 @@ class SearchParams(Params):
         "where ridges lie on ridges",
     )  # fmt: skip
     coarse: float | None = param(
-        None, "resolution of a first climb by the curvature, whose ends go on; none if not given, as published",
+        None, "resolution of a first climb by overlap of curvatures, whose ends go on; none if not given, as published",
         unit="Å", ge=2, le=60,
     )  # fmt: skip
     finish: int = param(200, "ends of the first climb that go on", ge=1, le=1_000_000)
