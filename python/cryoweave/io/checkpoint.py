@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread, local
+from threading import Event, local
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,8 @@ def _some(what: str, names: list[str]) -> str:
 class TorchNetwork:
     """A network on a device, from arrays to arrays.
 
+    On a CPU each box has a thread of its own: PyTorch's sums within a layer depend on the number of threads.
+
     Parameters
     ----------
     net
@@ -190,13 +193,16 @@ class TorchNetwork:
     ----------
     runs_on
         What it runs on, as PyTorch calls it.
+    lanes
+        Boxes that it works on side by side; a smaller batch leaves threads idle.
     """
 
     def __init__(self, net: Any, forward: Callable[[Any, Any], Any], *, threads: int, device: str = "cpu") -> None:
         self._torch = require_torch()
         usable = device != "cpu" and self._torch.cuda.is_available()
         self.runs_on = f"cuda:{device}" if usable else "cpu"
-        self._net, self._forward, self._threads, self._here = net.to(self.runs_on), forward, threads, local()
+        self.lanes = 1 if usable else threads
+        self._net, self._forward, self._here = net.to(self.runs_on), forward, local()
         for module in self._net.modules():
             module.register_forward_pre_hook(self._look)
 
@@ -211,33 +217,28 @@ class TorchNetwork:
             Called every tenth of a second; what it raises comes out at once, and the network ends after the layer that
             it is in.
         """
-        found: list[Any] = []
+        parts = [boxes] if self.runs_on != "cpu" else np.split(boxes, len(boxes))
         stop = Event()
-        worker = Thread(target=self._work, args=(boxes, found, stop))
-        worker.start()
+        pool = ThreadPoolExecutor(self.lanes)
         try:
-            while worker.is_alive():
-                worker.join(POLL)
+            futures = [pool.submit(self._work, part, stop) for part in parts]
+            while wait(futures, POLL).not_done:
                 if watch is not None:
                     watch()
+            return np.concatenate([future.result() for future in futures])
         finally:
             stop.set()
-        if isinstance(found[0], Exception):
-            raise found[0]
-        values: NDArray[np.float32] = found[0]
-        return values
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _look(self, *_inputs: object) -> None:
         """Before each layer."""
         if self._here.stop.is_set():
             raise InterruptedError("the network was stopped")
 
-    def _work(self, boxes: NDArray[np.float32], found: list[Any], stop: Event) -> None:
+    def _work(self, boxes: NDArray[np.float32], stop: Event) -> NDArray[np.float32]:
         self._here.stop = stop
-        try:
-            self._torch.set_num_threads(self._threads)
-            with self._torch.inference_mode():
-                tensor = self._torch.from_numpy(np.ascontiguousarray(boxes)).to(self.runs_on)
-                found.append(self._forward(self._net, tensor).float().cpu().numpy())
-        except Exception as error:  # handed to the thread that waits
-            found.append(error)
+        self._torch.set_num_threads(1)
+        with self._torch.inference_mode():
+            tensor = self._torch.from_numpy(np.ascontiguousarray(boxes)).to(self.runs_on)
+            values: NDArray[np.float32] = self._forward(self._net, tensor).float().cpu().numpy()
+        return values

@@ -38,13 +38,14 @@ def maps(density: DensityMap, params: MapsParams, ctx: Context) -> ProbabilityMa
     held[0] = seen.values
     at = [places(n, BOX, params.stride) for n in seen.values.shape]
     dense = partial(is_dense, contour=params.contour / high)
-    scan = Scan(at, BOX, batch=params.batch, wanted=dense)
+    batch = max(params.batch, networks[0].lanes)
+    scan = Scan(at, BOX, batch=batch, wanted=dense)
     ran = over_boxes(held[:1], held[1:], partial(_run, networks[0], ctx, 0), scan, partial(_tick, ctx, 0))
     if not ran:
         raise StageError("no box holds density above the contour", "lower the contour")
     held[JOINED] = np.maximum(held[JOINED], held[JOINS])
     found = np.zeros((len(CLASSES), *seen.values.shape), np.float16)
-    scan = Scan(at, BOX, "max", batch=params.batch, wanted=lambda box: dense(box) and is_likely(box))
+    scan = Scan(at, BOX, "max", batch=batch, wanted=lambda box: dense(box) and is_likely(box))
     again = over_boxes(held[:JOINS], found, partial(_run, networks[1], ctx, 1), scan, partial(_tick, ctx, 1))
     if not again:
         ctx.log.warning("the first network finds next to nothing: all maps are 0. Is there DNA or RNA in the map?")

@@ -19,7 +19,7 @@ class MapsParams(Params):
         0.0, "boxes with next to no density above this are left out; half the author's is advised", unit="map", ge=0
     )
     stride: int = param(STRIDE, "from box to box; boxes have 64 and overlap", unit="Å", ge=8, le=BOX, source=SOURCE)
-    batch: int = param(1, "boxes at a time; more on an accelerator", ge=1, le=256)
+    batch: int = param(1, "boxes at a time; on a CPU at least one for each thread", ge=1, le=256)
 
 
 STAGES = [

@@ -27,7 +27,7 @@ def maps(density: DensityMap, params: MapsParams, ctx: Context) -> ProbabilityMa
     held = np.pad(held, [(0, 0), *[(RIM, RIM)] * 3])  # so that the rim that is thrown away lies outside
     at = places(held.shape[1], size, params.stride)
     found = np.zeros((len(CLASSES), *held.shape[1:]), np.float16)
-    scan = Scan([at] * 3, size, rim=RIM, batch=params.batch)
+    scan = Scan([at] * 3, size, rim=RIM, batch=max(params.batch, network.lanes))
     ran = over_boxes(held, found, partial(_run, network, ctx), scan, ctx.progress)
     ctx.note("boxes", ran)
     ctx.note("voxel, Å", round(seen.frame.voxel_xyz[0], 4))

@@ -23,7 +23,7 @@ class MapsParams(Params):
         le=256,
     )
     stride: int = param(STRIDE, "voxels from box to box; boxes overlap and are averaged", ge=4, le=256, source=SOURCE)
-    batch: int = param(1, "boxes at a time; more on an accelerator", ge=1, le=256)
+    batch: int = param(1, "boxes at a time; on a CPU at least one for each thread", ge=1, le=256)
 
 
 STAGES = [
