@@ -3,6 +3,7 @@
 //! Each thread turns, transforms and multiplies for itself; memory is a few numbers a voxel and thread, whatever the
 //! number of rotations.
 mod fft;
+mod lanes;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::rotations::check_matrices;
 pub use fft::fast_size;
-use fft::{Buffers, Plan, Planes, Products, Spectra};
+use fft::{Buffers, Parts, Plan, Products, Spectra};
+use lanes::LANES;
 pub use template::Template;
 
 /// A local variance below this share of the largest is noise in the arithmetic, and gives no score.
@@ -74,7 +76,8 @@ pub struct Found {
 
 /// Compare a template in every rotation with every voxel of the target.
 ///
-/// Of equal scores the first rotation and the first voxel stay, so that the number of threads changes nothing.
+/// Of equal scores the first rotation stays, and of its voxels always the same one, so that the number of threads changes
+/// nothing.
 pub fn rotational_search(
     target: &Target,
     template: &Template,
@@ -92,7 +95,7 @@ pub fn rotational_search(
         .with_max_len(1)
         .map(|_| engine.work(rotations, &next, control))
         .collect::<Result<_>>()?;
-    Ok(merged(parts, rotations.len()))
+    Ok(engine.merged(parts, rotations.len()))
 }
 
 struct Engine<'a> {
@@ -101,9 +104,10 @@ struct Engine<'a> {
     score: Score,
     plan: Plan,
     spectra: Spectra,
-    planes: Planes,
-    /// Which rows hold a voxel that is allowed.
-    rows: Vec<bool>,
+    parts: Parts,
+    /// Where a centre may lie and what a score is multiplied by, laid out as the plan has it.
+    allowed: Option<Vec<bool>>,
+    factor: Option<Vec<f32>>,
     /// Local variance below which there is no score.
     flat: f32,
 }
@@ -113,6 +117,7 @@ impl<'a> Engine<'a> {
         check(target, template, score)?;
         let [nz, ny, nx] = target.shape;
         let plan = Plan::new(target.shape);
+        let layout = plan.layout;
         let squares: Vec<f32>;
         let spectra = if score == Score::Local {
             let values = target.channels[0];
@@ -121,29 +126,37 @@ impl<'a> Engine<'a> {
         } else {
             plan.target(target.channels, control)?
         };
-        let rows: Vec<bool> = match target.allowed {
-            Some(allowed) => allowed.chunks_exact(nx).map(|row| row.contains(&true)).collect(),
-            None => vec![true; nz * ny],
+        let allowed = match target.allowed {
+            Some(allowed) => Some(layout.laid_out(allowed, false)),
+            None if nz % LANES == 0 => None,
+            None => Some(layout.laid_out(&vec![true; nz * ny * nx], false)),
+        };
+        let rows = match &allowed {
+            Some(allowed) => allowed
+                .chunks_exact(layout.row())
+                .map(|row| row.contains(&true))
+                .collect(),
+            None => vec![true; layout.blocks() * ny],
         };
         let largest = target.channels[0].iter().map(|value| value * value).fold(0.0, f32::max);
         let reach = (template.radius() / target.voxel_xyz[2] + 1e-3).floor() as usize;
-        let filled = (0..nz).filter(|&z| z.min(nz - z) <= reach).collect();
-        let wanted = rows.chunks_exact(ny).map(|plane| plane.contains(&true)).collect();
+        let holds = |block: &usize| (block * LANES..nz.min((block + 1) * LANES)).any(|z| z.min(nz - z) <= reach);
         Ok(Self {
             target,
             template,
             score,
             plan,
             spectra,
-            planes: Planes { filled, wanted },
-            rows,
+            parts: Parts::new((0..layout.blocks()).filter(holds).collect(), rows, ny),
+            allowed,
+            factor: target.factor.map(|factor| layout.laid_out(factor, 0.0)),
             flat: FLAT * largest,
         })
     }
 
     /// One thread's share of the rotations: what it found, and which they were.
     fn work(&self, rotations: &[[[f64; 3]; 3]], next: &AtomicUsize, control: &Control) -> Result<(Found, Vec<usize>)> {
-        let voxels = self.rows.len() * self.target.shape[2];
+        let voxels = self.plan.layout.len();
         let products = self.score.products(self.template.channels());
         let mut buffers = self.plan.buffers(self.template.channels(), products.len());
         let mut found = Found {
@@ -174,41 +187,35 @@ impl<'a> Engine<'a> {
         control: &Control,
     ) -> Result<()> {
         let [nz, ny, nx] = self.target.shape;
-        let channels = self.template.channels();
         let turned = self.template.turned(rotation, self.target.voxel_xyz);
         let mut sums = Sums::default();
         let fill = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
-            let full = turned.row(signed(z, nz), signed(y, ny), rows);
-            if full {
-                sums.add(&rows[..channels], self.score);
+            let found = turned.row(signed(z, nz), signed(y, ny), nx, rows);
+            if let Some((_, many)) = found {
+                sums.add(rows, many, self.score);
             }
-            full
+            found
         };
+        self.plan.forward(buffers, &self.parts.filled, fill, control)?;
         self.plan
-            .forward(buffers, channels, &self.planes.filled, fill, control)?;
-        self.plan
-            .correlate(buffers, &self.spectra, products, &self.planes, control)?;
+            .correlate(buffers, &self.spectra, products, &self.parts, control)?;
         let (arch, mut best) = (Arch::new(), (f32::NEG_INFINITY, 0));
-        let take = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
-            let row = z * ny + y;
-            if self.rows[row] {
-                let at = row * nx..(row + 1) * nx;
-                sums.score(rows, self.score, self.flat);
-                self.weigh(&mut rows[0], at.clone());
-                let most = arch.dispatch(Keep {
-                    row: &rows[0],
-                    score: &mut found.score[at.clone()],
-                    rotation: &mut found.rotation[at],
-                    index,
-                });
-                if most > best.0 {
-                    let x = rows[0].iter().position(|&value| value == most).unwrap_or(0);
-                    best = (most, (row * nx + x) as u32);
-                }
+        let take = |first: usize, rows: &mut [Vec<f32>]| {
+            let at = first..first + rows[0].len();
+            sums.score(rows, self.score, self.flat);
+            self.weigh(&mut rows[0], at.clone());
+            let most = arch.dispatch(Keep {
+                row: &rows[0],
+                score: &mut found.score[at.clone()],
+                rotation: &mut found.rotation[at],
+                index,
+            });
+            if most > best.0 {
+                let x = rows[0].iter().position(|&value| value == most).unwrap_or(0);
+                best = (most, self.plan.layout.voxel(first + x) as u32);
             }
         };
-        self.plan
-            .inverse(buffers, products.len(), &self.planes.wanted, take, control)?;
+        self.plan.inverse(buffers, &self.parts, take, control)?;
         found.best.push(best.0);
         found.voxel.push(best.1);
         Ok(())
@@ -216,16 +223,41 @@ impl<'a> Engine<'a> {
 
     /// A row of scores times the target's factor, -infinity where no centre may lie.
     fn weigh(&self, row: &mut [f32], at: std::ops::Range<usize>) {
-        if let Some(factor) = self.target.factor {
+        if let Some(factor) = &self.factor {
             for (value, factor) in row.iter_mut().zip(&factor[at.clone()]) {
                 *value *= factor;
             }
         }
-        if let Some(allowed) = self.target.allowed {
+        if let Some(allowed) = &self.allowed {
             for (value, &allowed) in row.iter_mut().zip(&allowed[at]) {
                 *value = if allowed { *value } else { f32::NEG_INFINITY };
             }
         }
+    }
+
+    /// All threads' findings in one, voxels in the order (z, y, x).
+    fn merged(&self, parts: Vec<(Found, Vec<usize>)>, rotations: usize) -> Found {
+        let voxels = self.target.shape.iter().product();
+        let mut all = Found {
+            score: vec![f32::NEG_INFINITY; voxels],
+            rotation: vec![0; voxels],
+            best: vec![f32::NEG_INFINITY; rotations],
+            voxel: vec![0; rotations],
+        };
+        for (found, mine) in parts {
+            for (i, index) in mine.into_iter().enumerate() {
+                all.best[index] = found.best[i];
+                all.voxel[index] = found.voxel[i];
+            }
+            let kept = all.score.iter_mut().zip(&mut all.rotation);
+            for ((score, rotation), place) in kept.zip(self.plan.layout.places()) {
+                let (value, index) = (found.score[place], found.rotation[place]);
+                if value > *score || (value == *score && index < *rotation) {
+                    (*score, *rotation) = (value, index);
+                }
+            }
+        }
+        all
     }
 }
 
@@ -238,13 +270,18 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, rows: &[Vec<f32>], score: Score) {
+    fn add(&mut self, rows: &[Vec<f32>], many: usize, score: Score) {
         match score {
             Score::Sum => {}
-            Score::Cosine => self.squares += rows.iter().map(|row| sum_of(row, |value| value * value)).sum::<f64>(),
+            Score::Cosine => {
+                self.squares += rows
+                    .iter()
+                    .map(|row| sum_of(&row[..many], |value| value * value))
+                    .sum::<f64>()
+            }
             Score::Local => {
-                self.first += sum_of(&rows[0], |value| value);
-                self.weight += sum_of(&rows[1], |value| value);
+                self.first += sum_of(&rows[0][..many], |value| value);
+                self.weight += sum_of(&rows[1][..many], |value| value);
             }
         }
     }
@@ -279,9 +316,6 @@ impl Sums {
         }
     }
 }
-
-/// Numbers that are added side by side, so that none waits for another.
-const LANES: usize = 8;
 
 fn sum_of(row: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     let parts = row.chunks_exact(LANES);
@@ -337,30 +371,6 @@ fn replace(row: &[f32], score: &mut [f32], rotation: &mut [u32], index: u32) {
             (*score, *rotation) = (value, index);
         }
     }
-}
-
-/// All threads' findings in one.
-fn merged(parts: Vec<(Found, Vec<usize>)>, rotations: usize) -> Found {
-    let voxels = parts.first().map_or(0, |(found, _)| found.score.len());
-    let mut all = Found {
-        score: vec![f32::NEG_INFINITY; voxels],
-        rotation: vec![0; voxels],
-        best: vec![f32::NEG_INFINITY; rotations],
-        voxel: vec![0; rotations],
-    };
-    for (found, mine) in parts {
-        for (i, index) in mine.into_iter().enumerate() {
-            all.best[index] = found.best[i];
-            all.voxel[index] = found.voxel[i];
-        }
-        let kept = all.score.iter_mut().zip(&mut all.rotation);
-        for ((score, rotation), (value, index)) in kept.zip(found.score.into_iter().zip(found.rotation)) {
-            if value > *score || (value == *score && index < *rotation) {
-                (*score, *rotation) = (value, index);
-            }
-        }
-    }
-    all
 }
 
 fn check(target: &Target, template: &Template, score: Score) -> Result<()> {

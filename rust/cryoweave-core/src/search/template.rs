@@ -25,6 +25,8 @@ pub(super) struct Turned<'a> {
     /// Steps in the template's grid (z, y, x) for one voxel of the target along its x, y and z.
     steps: [[f32; 3]; 3],
     rotation: [[f32; 3]; 3],
+    /// Å, of the target.
+    voxel_xyz: [f32; 3],
 }
 
 impl Template {
@@ -124,6 +126,7 @@ impl Template {
             template: self,
             steps,
             rotation: rotation.map(|row| row.map(|value| value as f32)),
+            voxel_xyz: voxel_xyz.map(|side| side as f32),
         }
     }
 }
@@ -146,21 +149,28 @@ fn radius(values: &[f32], [nz, ny, nx]: [usize; 3], voxel_xyz: [f64; 3], centre_
 }
 
 impl Turned<'_> {
-    /// Write the row at the offset (z, y) voxels from the centre; rows are cyclic, their element 0 is at offset 0.
+    /// Write what lies in the row at the offset (z, y) voxels from the centre, of a cyclic box of `n` voxels.
     ///
-    /// False if nothing of the template lies there; the rows are then not written.
-    pub(super) fn row(&self, z: f32, y: f32, rows: &mut [Vec<f32>]) -> bool {
-        let n = rows.first().map_or(0, Vec::len);
+    /// The offset along x of the first value and how many there are, or none if nothing of the template lies there.
+    pub(super) fn row(&self, z: f32, y: f32, n: usize, rows: &mut [Vec<f32>]) -> Option<(i32, usize)> {
         let [by_x, by_y, by_z] = &self.steps;
         let start: [f32; 3] =
             std::array::from_fn(|axis| self.template.centre_zyx[axis] as f32 + z * by_z[axis] + y * by_y[axis]);
         let half = n as f32 / 2.0;
         let (mut low, mut high) = ((-half).ceil() + f32::from(n % 2 == 0), half.floor());
+        let [vx, vy, vz] = self.voxel_xyz;
+        let chord = (self.template.radius as f32).powi(2) - (z * vz).powi(2) - (y * vy).powi(2);
+        if chord < 0.0 {
+            return None;
+        }
+        let reach = chord.sqrt() / vx;
+        low = low.max((-reach).ceil());
+        high = high.min(reach.floor());
         for axis in 0..3 {
             let last = (self.template.shape[axis] - 1) as f32 - EDGE;
             if by_x[axis].abs() < 1e-9 {
                 if start[axis] < EDGE || start[axis] > last {
-                    return false;
+                    return None;
                 }
                 continue;
             }
@@ -169,31 +179,18 @@ impl Turned<'_> {
             high = high.min(a.max(b).floor());
         }
         if low > high {
-            return false;
+            return None;
         }
-        for row in rows.iter_mut() {
-            row.fill(0.0);
-        }
+        let (low, many) = (low as i32, (high - low) as usize + 1);
         let arch = Arch::new();
-        let (low, high) = (low as i32, high as i32);
-        for (from, to) in [(low, high.min(-1)), (low.max(0), high)] {
-            let Ok(many) = usize::try_from(to - from + 1) else {
-                continue;
-            };
-            let at = if from < 0 {
-                n - from.unsigned_abs() as usize
-            } else {
-                from as usize
-            };
-            let mut parts = rows.iter_mut().filter_map(|row| row.get_mut(at..at + many));
-            match (self.template.channels, parts.next(), parts.next(), parts.next()) {
-                (1, Some(a), ..) => arch.dispatch(self.part(start, from, [a])),
-                (2, Some(a), Some(b), _) => arch.dispatch(self.part(start, from, [a, b])),
-                (3, Some(a), Some(b), Some(c)) => arch.dispatch(self.part(start, from, [a, b, c])),
-                _ => return false,
-            }
+        let mut parts = rows.iter_mut().filter_map(|row| row.get_mut(..many));
+        match (self.template.channels, parts.next(), parts.next(), parts.next()) {
+            (1, Some(a), ..) => arch.dispatch(self.part(start, low, [a])),
+            (2, Some(a), Some(b), _) => arch.dispatch(self.part(start, low, [a, b])),
+            (3, Some(a), Some(b), Some(c)) => arch.dispatch(self.part(start, low, [a, b, c])),
+            _ => return None,
         }
-        true
+        Some((low, many))
     }
 
     fn part<'a, const C: usize>(&'a self, start: [f32; 3], first: i32, rows: [&'a mut [f32]; C]) -> Part<'a, C> {

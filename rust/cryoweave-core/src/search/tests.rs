@@ -1,13 +1,21 @@
 //! Against loops without any transform.
 use std::slice::from_ref;
 
-use super::fft::{Plan, Planes};
+use super::fft::{Parts, Plan};
 use super::*;
 use crate::rotations::{matrix, random_rotations};
 use rand::{Rng, SeedableRng};
 
 const IDENTITY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-const SHAPES: [[usize; 3]; 6] = [[4, 4, 4], [5, 5, 5], [7, 6, 5], [3, 10, 9], [1, 9, 2], [12, 1, 1]];
+const SHAPES: [[usize; 3]; 7] = [
+    [4, 4, 4],
+    [5, 5, 5],
+    [7, 6, 5],
+    [3, 10, 9],
+    [1, 9, 2],
+    [12, 1, 1],
+    [16, 8, 3],
+];
 
 fn noise(many: usize, seed: u64) -> Vec<f32> {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
@@ -43,31 +51,36 @@ fn transformed(small: &[Vec<f32>], large: &[Vec<f32>], shape: [usize; 3], produc
             .iter()
             .any(|one| one[z * ny * nx..][..ny * nx].iter().any(|&value| value != 0.0))
     };
-    let planes = Planes {
-        filled: (0..nz).filter(|&z| filled(z)).collect(),
-        wanted: vec![true; nz],
-    };
+    let layout = plan.layout;
+    let blocks = 0..layout.blocks();
+    let parts = Parts::new(
+        blocks
+            .clone()
+            .filter(|block| (block * LANES..nz.min((block + 1) * LANES)).any(filled))
+            .collect(),
+        vec![true; blocks.len() * ny],
+        ny,
+    );
     let fill = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
         let mut any = false;
         for (row, channel) in rows.iter_mut().zip(small) {
             row.copy_from_slice(&channel[(z * ny + y) * nx..][..nx]);
             any |= row.iter().any(|&value| value != 0.0);
         }
-        any
+        any.then_some((0, nx))
     };
-    plan.forward(&mut buffers, small.len(), &planes.filled, fill, &control)
+    plan.forward(&mut buffers, &parts.filled, fill, &control).unwrap();
+    plan.correlate(&mut buffers, &spectra, products, &parts, &control)
         .unwrap();
-    plan.correlate(&mut buffers, &spectra, products, &planes, &control)
-        .unwrap();
-    let mut found = vec![vec![0.0; nz * ny * nx]; products.len()];
-    let take = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
+    let mut found = vec![vec![0.0; layout.len()]; products.len()];
+    let take = |first: usize, rows: &mut [Vec<f32>]| {
         for (to, row) in found.iter_mut().zip(rows) {
-            to[(z * ny + y) * nx..][..nx].copy_from_slice(row);
+            to[first..][..row.len()].copy_from_slice(row);
         }
     };
-    plan.inverse(&mut buffers, products.len(), &planes.wanted, take, &control)
-        .unwrap();
-    found
+    plan.inverse(&mut buffers, &parts, take, &control).unwrap();
+    let raster = |one: &Vec<f32>| layout.places().map(|place| one[place]).collect();
+    found.iter().map(raster).collect()
 }
 
 fn near(found: &[f32], slow: &[f64]) {
@@ -144,9 +157,11 @@ fn read(template: &Template, rotation: &[[f64; 3]; 3], side: usize, channels: us
     for z in 0..side {
         for y in 0..side {
             let mut rows = vec![vec![f32::NAN; side]; channels];
-            if turned.row(signed(z, side), signed(y, side), &mut rows) {
-                for (to, row) in found.iter_mut().zip(&rows) {
-                    to[(z * side + y) * side..][..side].copy_from_slice(row);
+            let row = turned.row(signed(z, side), signed(y, side), side, &mut rows);
+            let (first, many) = row.unwrap_or((0, 0));
+            for (to, row) in found.iter_mut().zip(&rows) {
+                for (i, value) in row[..many].iter().enumerate() {
+                    to[(z * side + y) * side + (first + i as i32).rem_euclid(side as i32) as usize] = *value;
                 }
             }
         }
