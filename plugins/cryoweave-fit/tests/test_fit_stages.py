@@ -148,6 +148,21 @@ def test_symmetry_makes_copies_about_the_middle_of_the_map():
         run_stage("fit.place", density=density, models=models, poses=one, params={"symmetry": "T"})
 
 
+def test_a_pose_on_the_axis_that_clashes_with_its_own_copies_is_told():
+    frame = Frame((60, 60, 60), (2.0, 2.0, 2.0))
+    density = DensityMap(np.zeros(frame.shape_zyx, np.float32), frame)
+    middle = Poses(np.eye(3)[None], 60.0 - MODEL.xyz.mean(axis=0)[None], [1.0], ["one"])
+    with pytest.raises(StageError, match="clashes with its own copies by the symmetry C2") as error:
+        run_stage(
+            "fit.place",
+            density=density,
+            models=ModelSet(("one",), (MODEL,)),
+            poses=middle,
+            params={"symmetry": "C2", "copies": 2, "clash": 0.0},
+        )
+    assert error.value.hint
+
+
 def test_a_score_stands_out_by_robust_deviations():
     background = np.random.default_rng(0).normal(size=1000)
     z = standing_out(np.concatenate([[10.0], background]))

@@ -15,7 +15,7 @@ from cryoweave.kernels.grid import mask_around
 from cryoweave.kernels.rigid import measure_poses, refine_poses
 from cryoweave_assembly.domains import compact_regions
 from cryoweave_assembly.explain import Pose
-from cryoweave_assembly.groups import Group, as_member, moved, trace_of
+from cryoweave_assembly.groups import Group, as_member, moved
 from cryoweave_assembly.ldp import MAIN_CHAIN
 
 CLIMB = 60
@@ -91,7 +91,7 @@ def kind_of(models: ModelSet, group: Group, density: DensityMap, detected: bool,
     require_room(name, heavy, density)
     main = np.isin(model.atom_name, MAIN_CHAIN) & ~model.hetero
     atoms = Atoms(model.xyz[main], np.ones(int(main.sum()))) if detected and main.any() else heavy
-    trace = trace_of(model)
+    trace = model.residue_xyz()
     regions = compact_regions(trace, fewest) if fewest else np.zeros(len(trace), np.intp)
     whose = regions[nearest(trace, atoms.xyz, 1)[0][:, 0]]
     parts = tuple(Atoms(atoms.xyz[whose == d], atoms.weight[whose == d]) for d in range(int(regions.max()) + 1))

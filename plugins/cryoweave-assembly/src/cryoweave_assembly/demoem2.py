@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import contour_of, resolution_of
@@ -17,7 +17,7 @@ from cryoweave.kernels.rotations import random_rotations
 from cryoweave.kernels.symmetry import symmetry_of
 from cryoweave_assembly.bent import Field, Kind, Placed, bent, climbed, kind_of, models_of
 from cryoweave_assembly.clashes import clash_shares
-from cryoweave_assembly.groups import grouped, with_chains
+from cryoweave_assembly.groups import grouped
 from cryoweave_assembly.refine import Part, part_of, refined_together
 from cryoweave_assembly.solver import Problem, best_set
 from cryoweave_assembly.stages import DemoParams
@@ -59,7 +59,7 @@ def assembled(density: DensityMap, models: ModelSet, params: DemoParams, ctx: Co
     if len(chosen) < most.sum():
         ctx.log.warning("%d chains found no place", int(most.sum()) - len(chosen))
     placed = _refined(density, kinds, chosen, resolution, params, ctx)
-    return joined_models(with_chains(models_of(models, kinds, placed, ctx)))
+    return joined_models(with_own_chains(models_of(models, kinds, placed, ctx)))
 
 
 def _pool(

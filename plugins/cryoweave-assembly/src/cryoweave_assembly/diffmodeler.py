@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import atoms_of, contour_of, require_room, resolution_of
 from cryoweave.kernels.fitting import Candidates
@@ -16,7 +16,7 @@ from cryoweave.kernels.rigid import distinct_poses
 from cryoweave.kernels.rotations import local_rotations, uniform_rotations
 from cryoweave_assembly.clashes import CLOSE
 from cryoweave_assembly.explain import Pose
-from cryoweave_assembly.groups import Group, as_member, grouped, moved, with_chains
+from cryoweave_assembly.groups import Group, as_member, grouped, moved
 from cryoweave_assembly.ldp import Chain, Cloud, agreement, chain_of, dense_points, recall, refined, searched
 from cryoweave_assembly.stages import DiffModelerParams
 
@@ -184,7 +184,7 @@ def _first(poses: Candidates, most: int) -> Candidates:
 
 
 def _model(state: State, models: ModelSet, ctx: Context) -> Model:
-    return joined_models(with_chains(list(_parts(state, models, ctx))))
+    return joined_models(with_own_chains(_parts(state, models, ctx)))
 
 
 def _parts(state: State, models: ModelSet, ctx: Context) -> Iterator[Model]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import contour_of, resolution_of
@@ -22,7 +22,7 @@ from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import rotational_search
 from cryoweave_assembly.bent import Field, Kind, Placed, bent, climbed, kind_of, models_of
 from cryoweave_assembly.clashes import clash_shares
-from cryoweave_assembly.groups import grouped, with_chains
+from cryoweave_assembly.groups import grouped
 from cryoweave_assembly.solver import Problem, best_set
 from cryoweave_assembly.stages import EMBuildParams
 
@@ -54,7 +54,7 @@ def assembled(density: DensityMap, models: ModelSet, params: EMBuildParams, ctx:
         raise StageError("no chain fits the map", "is the resolution right? See `cryoweave check`")
     if left.any():
         ctx.log.warning("%d chains found no place", int(left.sum()))
-    return joined_models(with_chains(list(models_of(models, kinds, placed, ctx))))
+    return joined_models(with_own_chains(models_of(models, kinds, placed, ctx)))
 
 
 def _fitted(field: Field, kind: Kind, k: int, params: EMBuildParams, ctx: Context) -> list[Placed]:
