@@ -1,6 +1,6 @@
 """What the three searches share: models one after the other, candidates of one search as distinct poses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
@@ -24,21 +24,7 @@ def check(params: Params, **_inputs: object) -> None:
 
 def each(models: ModelSet, one: One) -> Poses:
     """The poses of all models, best first."""
-    return together([one(name, atoms_of(name, model)) for name, model in models])
-
-
-def together(parts: Sequence[Poses]) -> Poses:
-    """Poses of several models in one, best first; all have the same measures."""
-    score = np.concatenate([part.score for part in parts])
-    measures = {name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures}
-    joined = Poses(
-        np.concatenate([part.rotation for part in parts]),
-        np.concatenate([part.translation for part in parts]),
-        score,
-        np.concatenate([part.model for part in parts]),
-        measures,
-    )
-    return joined.select(np.argsort(-score, kind="stable"))
+    return Poses.joined([one(name, atoms_of(name, model)) for name, model in models])
 
 
 def searched(

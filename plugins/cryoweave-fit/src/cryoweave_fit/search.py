@@ -56,18 +56,9 @@ def search(density: DensityMap, models: ModelSet, params: SearchParams, ctx: Con
     """The best distinct poses of each model."""
     resolution = resolution_of(params.resolution)
     contour = contour_of(density, params.contour)
-    found = [_one(name, atoms_of(name, model), density, resolution, contour, params, ctx) for name, model in models]
-    names = np.repeat(np.array(models.names), [len(one) for one in found])
-    score = np.concatenate([one.score for one in found])
-    order = np.argsort(-score, kind="stable")
-    together = Poses(
-        np.concatenate([one.rotation for one in found]),
-        np.concatenate([one.translation for one in found]),
-        score,
-        names,
-        {name: np.concatenate([one.measures[name] for one in found]) for name in ("z", "sure")},
+    return Poses.joined(
+        [_one(name, atoms_of(name, model), density, resolution, contour, params, ctx) for name, model in models]
     )
-    return together.select(order)
 
 
 def _one(
