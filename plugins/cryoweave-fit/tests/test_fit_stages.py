@@ -11,7 +11,6 @@ from cryoweave.data.model import joined_models
 from cryoweave.errors import InputError, StageError, UsageError
 from cryoweave.kernels.rotations import random_rotations
 from cryoweave.testing import StageContract, ideal_model, simulated_map
-from cryoweave_fit.search import standing_out
 from cryoweave_fit.stages import MeasureParams, PlaceParams, SearchParams
 
 MODEL = ideal_model("H" * 18 + "C" * 5 + "H" * 10 + "C" * 4 + "E" * 8)
@@ -161,10 +160,3 @@ def test_a_pose_on_the_axis_that_clashes_with_its_own_copies_is_told():
             params={"symmetry": "C2", "copies": 2, "clash": 0.0},
         )
     assert error.value.hint
-
-
-def test_a_score_stands_out_by_robust_deviations():
-    background = np.random.default_rng(0).normal(size=1000)
-    z = standing_out(np.concatenate([[10.0], background]))
-    assert 8.5 < z[0] < 11.5
-    assert np.all(standing_out(np.ones(5)) == 0)

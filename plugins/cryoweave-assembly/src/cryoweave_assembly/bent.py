@@ -9,10 +9,10 @@ from cryoweave.data import DensityMap, Model, ModelSet
 from cryoweave.host import Context
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitted import atoms_of, require_room
-from cryoweave.kernels.fitting import Atoms, Candidates, curved, points_of
+from cryoweave.kernels.fitting import Atoms, curved, points_of
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.grid import mask_around
-from cryoweave.kernels.rigid import measure_poses, refine_poses
+from cryoweave.kernels.rigid import Candidates, measure_poses, refine_poses
 from cryoweave_assembly.domains import compact_regions
 from cryoweave_assembly.explain import Pose
 from cryoweave_assembly.groups import Group, as_member, moved
@@ -101,8 +101,7 @@ def kind_of(models: ModelSet, group: Group, density: DensityMap, detected: bool,
 def climbed(field: Field, atoms: Atoms, starts: Candidates, ctx: Context, steps: int = CLIMB) -> Candidates:
     """Poses climbed to the best correlation nearby."""
     points = points_of(field.shape(atoms, field.voxel, field.voxel))
-    found = refine_poses(field.map.values, field.map.frame, points, *starts[:2], "correlation", steps, ctx.progress)
-    return Candidates(found.rotation, found.translation, found.score)
+    return refine_poses(field.map.values, field.map.frame, points, *starts[:2], "correlation", steps, ctx.progress)
 
 
 def bent(field: Field, kind: Kind, k: int, pose: Pose, score: float, most: float, ctx: Context) -> Placed:

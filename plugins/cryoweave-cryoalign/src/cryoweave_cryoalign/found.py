@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.kernels.registration import Motions
+from cryoweave.kernels.rigid import standing_out
 
 Column = NDArray[np.float64]
 LEAST_FOR_Z = 10
@@ -21,10 +22,8 @@ class Found:
 
     def judged(self) -> "Found":
         """With ``z``: by how many robust standard deviations a score exceeds the median; NaN for fewer than ten."""
-        middle = np.median(self.score)
-        spread = 1.4826 * np.median(np.abs(self.score - middle))
-        known = len(self.score) >= LEAST_FOR_Z and spread > 0
-        z = (self.score - middle) / spread if known else np.full(len(self.score), np.nan)
+        z = standing_out(self.score)
+        z = z if len(z) >= LEAST_FOR_Z and z.any() else np.full(len(z), np.nan)
         return Found(self.motions, self.score, {**self.measures, "z": z})
 
     def select(self, which: NDArray[np.intp]) -> "Found":

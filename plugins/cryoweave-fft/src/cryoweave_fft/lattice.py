@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cryoweave.data import ModelSet, Poses
 from cryoweave.host import Context, Params
 from cryoweave.kernels.fitted import atoms_of, resolution_of
-from cryoweave.kernels.fitting import Atoms, Box, Candidates, candidates
-from cryoweave.kernels.rigid import distinct_poses
+from cryoweave.kernels.fitting import Atoms, Box, candidates
+from cryoweave.kernels.rigid import Candidates
 from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import Score, Template, rotational_search
 
@@ -38,12 +38,6 @@ def searched(
     found = rotational_search(box.target, template, score, rotations.matrices, ctx.progress)
     ctx.note("rotations_per_second", round(len(rotations.matrices) / (perf_counter() - begun)))
     return candidates(found, box, rotations.matrices, centre), found.best
-
-
-def distinct(found: Candidates, atoms: Atoms, apart: float, most: int) -> Candidates:
-    """The best candidate of each place; places are apart by the atoms' root mean square distance (Å)."""
-    first = distinct_poses(found.rotation, found.translation, atoms.xyz, rmsd=apart, most=most).first
-    return Candidates(*(column[first] for column in found))
 
 
 def poses_of(name: str, found: Candidates, measures: dict[str, NDArray[np.float64]] | None = None) -> Poses:

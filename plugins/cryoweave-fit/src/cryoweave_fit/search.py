@@ -3,7 +3,6 @@
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.errors import StageError
@@ -13,7 +12,6 @@ from cryoweave.kernels.fitted import atoms_of, contour_of, require_room, resolut
 from cryoweave.kernels.fitting import (
     SIGMA,
     Atoms,
-    Candidates,
     box_around,
     candidates,
     curved,
@@ -22,7 +20,7 @@ from cryoweave.kernels.fitting import (
     radius_of,
     template_of,
 )
-from cryoweave.kernels.rigid import Refined, distinct_poses, refine_poses
+from cryoweave.kernels.rigid import Candidates, refine_poses, standing_out
 from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import rotational_search
 from cryoweave_fit.stages import MeasureParams, SearchParams
@@ -71,8 +69,7 @@ def _one(
     )
     lattice = _search(atoms, density, resolution, coarse, contour, step, ctx)
     apart = params.apart or resolution
-    first = distinct_poses(lattice.rotation, lattice.translation, atoms.xyz, rmsd=coarse, most=params.candidates).first
-    starts = Candidates(*(column[first] for column in lattice))
+    starts = lattice.distinct(atoms.xyz, rmsd=coarse, most=params.candidates)
     refined = _refined(atoms, density, resolution, coarse, starts, apart, ctx)
     if coarse > resolution:
         refined = _refined(atoms, density, resolution, resolution, refined, apart, ctx)
@@ -118,10 +115,10 @@ def _refined(
     density: DensityMap,
     resolution: float,
     at: float,
-    starts: Candidates | Refined,
+    starts: Candidates,
     apart: float,
     ctx: Context,
-) -> Refined:
+) -> Candidates:
     """Starts refined at a resolution, distinct, best first."""
     blur = SIGMA * np.sqrt(at**2 - resolution**2)
     field = curved(coarsened(density, at / 3, blur))
@@ -129,17 +126,4 @@ def _refined(
     found = refine_poses(
         field.values, field.frame, points, starts.rotation, starts.translation, "correlation", CLIMB, ctx.progress
     )
-    order = np.argsort(-found.score, kind="stable")
-    turned, shifted = found.rotation[order], found.translation[order]
-    first = order[distinct_poses(turned, shifted, atoms.xyz, rmsd=apart).first]
-    return Refined(found.rotation[first], found.translation[first], found.score[first])
-
-
-def standing_out(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each score stands out of all: from their median, in robust standard deviations.
-
-    Most of the distinct places are wrong ones, so median and median deviation describe these.
-    """
-    middle = np.median(score)
-    spread = 1.4826 * np.median(np.abs(score - middle))
-    return np.asarray((score - middle) / spread if spread > 0 else np.zeros(len(score)))
+    return found.best_first().distinct(atoms.xyz, rmsd=apart)

@@ -12,7 +12,6 @@ from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitting import (
     SIGMA,
     Atoms,
-    Candidates,
     box_around,
     candidates,
     curved,
@@ -21,7 +20,7 @@ from cryoweave.kernels.fitting import (
     radius_of,
     template_of,
 )
-from cryoweave.kernels.rigid import Refined, distinct_poses, refine_poses
+from cryoweave.kernels.rigid import Candidates, refine_poses
 from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import rotational_search
 
@@ -96,26 +95,23 @@ def scanned(atoms: Atoms, ground: Ground, angle_step: float | None, ctx: Context
 
 
 def climbed(
-    atoms: Atoms, starts: Candidates | Refined, field: DensityMap, resolution: float, apart: float, ctx: Context
-) -> Refined:
+    atoms: Atoms, starts: Candidates, field: DensityMap, resolution: float, apart: float, ctx: Context
+) -> Candidates:
     """Starts refined against a curvature, distinct, best first."""
     points = points_of(curved(atoms.density(resolution, resolution / 3, resolution / 3)), SHARE)
     found = refine_poses(
         field.values, field.frame, points, starts.rotation, starts.translation, "correlation", CLIMB, ctx.progress
     )
-    order = np.argsort(-found.score, kind="stable")
-    turned, shifted = found.rotation[order], found.translation[order]
-    first = order[distinct_poses(turned, shifted, atoms.xyz, rmsd=apart).first]
-    return Refined(found.rotation[first], found.translation[first], found.score[first])
+    return found.best_first().distinct(atoms.xyz, rmsd=apart)
 
 
-def searched(atoms: Atoms, ground: Ground, angle_step: float | None, most: int, finish: int, ctx: Context) -> Refined:
+def searched(
+    atoms: Atoms, ground: Ground, angle_step: float | None, most: int, finish: int, ctx: Context
+) -> Candidates:
     """The best distinct places: scan, climb at the coarse resolution, climb at the map's."""
     found = scanned(atoms, ground, angle_step, ctx)
-    first = distinct_poses(found.rotation, found.translation, atoms.xyz, rmsd=ground.coarse / 2, most=most).first
-    starts = Candidates(*(column[first] for column in found))
+    starts = found.distinct(atoms.xyz, rmsd=ground.coarse / 2, most=most)
     refined = climbed(atoms, starts, ground.fields[0], ground.coarse, ground.fine, ctx)
     if len(ground.fields) > 1:
-        kept = Refined(*(column[:finish] for column in refined))
-        refined = climbed(atoms, kept, ground.fields[1], ground.fine, ground.fine, ctx)
+        refined = climbed(atoms, refined.select(slice(finish)), ground.fields[1], ground.fine, ground.fine, ctx)
     return refined

@@ -84,7 +84,7 @@ def fits_of(atoms: Atoms, at: Asked, params: IdentifyParams, ctx: Context) -> Fi
         fits = fitted(at.density, points, starts, params.metric, params.steps, ctx.progress)
     else:
         found = searched(atoms, at.ground, params.angle_step, params.candidates, params.finish, ctx)
-        fits = Fits(found.rotation, found.translation, found.score, {})
+        fits = Fits(*found, {})
     inside = measured(fits, at.density, Points(atoms.xyz, np.ones(len(atoms.xyz))), at.contour).measures["inside"]
     fits = measured(fits, at.fine, points, at.contour)
     fits.measures["inside"] = inside
