@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap, Model, ModelSet, Poses
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.rigid import distinct_poses
 from cryoweave_cryoalign.clouds import Scene, of_map, of_model
-from cryoweave_cryoalign.found import distinct
 from cryoweave_cryoalign.published import by_masks, by_whole
 from cryoweave_cryoalign.stages import AlignParams
 from cryoweave_cryoalign.triples import by_triples
@@ -28,7 +28,8 @@ def _placed(target: Scene, model: Model, name: str, params: AlignParams, ctx: Co
     if not len(found.score):
         hint = "lower `contour` or `keypoint_bandwidth` (a small or blurred model has few keypoints), or search=triples"
         raise StageError(f"no three correspondences agree on a place for {name!r}", hint)
-    apart = distinct(found.motions, _few(model), params.apart, max(params.top, params.refined))
+    most = max(params.top, params.refined)
+    apart = distinct_poses(*found.motions, _few(model), rmsd=params.apart, most=most).first
     kept = found.select(apart).judged().select(np.arange(min(params.top, len(apart))))
     ctx.note(f"best score of {name}", float(kept.score[0]))
     names = np.full(len(kept.score), name)
