@@ -47,6 +47,7 @@ def test_two_models_find_their_places(cli, files, tmp_path):
     assert f"poses: {out}/poses.tsv" in done.out
     assert f"report: {out}/report.html" in done.out
     assert "rotations_per_second" in done.err
+    assert "significant" in done.err
     table = read_table(out / "poses.tsv", {"rank": np.int64, "model": np.str_, "score": np.float64, "z": np.float64})
     assert table["rank"].tolist() == list(range(1, 7))
     for name, truth in zip(("one", "other"), PLACES, strict=True):

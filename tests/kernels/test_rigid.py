@@ -10,7 +10,15 @@ from cryoweave import _core
 from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import InputError
 from cryoweave.kernels import grid
-from cryoweave.kernels.rigid import METRICS, Points, distinct_poses, measure_poses, refine_poses
+from cryoweave.kernels.rigid import (
+    METRICS,
+    Candidates,
+    Points,
+    distinct_poses,
+    measure_poses,
+    refine_poses,
+    standing_out,
+)
 from cryoweave.kernels.rotations import angles_between, random_rotations
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -276,6 +284,26 @@ def test_distinct_poses_by_angle_and_shift_are_those_of_brute_force(seed, angle,
     firsts, place = slow_distinct((away <= shift) & (angles <= angle), 1000)
     np.testing.assert_array_equal(found.first, firsts)
     np.testing.assert_array_equal(found.place, place)
+
+
+def test_candidates_are_sorted_joined_and_told_apart():
+    turn, middle = np.tile(np.eye(3), (4, 1, 1)), np.array([0.0, 0.5, 9.0, 9.1])
+    some = Candidates(turn, middle[:, None] * np.ones(3), np.array([1.0, 3.0, 2.0, 3.0]))
+    found = some.best_first()
+    assert found.score.tolist() == [3, 3, 2, 1]
+    assert found.translation[:, 0].tolist() == [0.5, 9.1, 9.0, 0.0]
+    assert found.distinct(around(), rmsd=2.0).translation[:, 0].tolist() == [0.5, 9.1]
+    assert found.distinct(around(), rmsd=2.0, most=1).score.tolist() == [3]
+    both = Candidates.joined([some.select(slice(1)), found.select(found.score > 2)])
+    assert both.score.tolist() == [1, 3, 3]
+    assert both.rotation.shape == (3, 3, 3)
+
+
+def test_a_score_stands_out_by_robust_deviations():
+    background = np.random.default_rng(0).normal(size=1000)
+    z = standing_out(np.concatenate([[10.0], background]))
+    assert 8.5 < z[0] < 11.5
+    assert np.all(standing_out(np.ones(5)) == 0)
 
 
 def test_nothing_in_gives_nothing_out(blobs):

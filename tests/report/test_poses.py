@@ -226,6 +226,12 @@ def test_several_models_have_a_colour_each_and_no_number_breaks_a_plot():
     assert all(len(plot.marks) == spread.MOST_MARKS + 1 and plot.paths for plot in large)
 
 
+def files(*paths):
+    """The entry in a record of an input that several files hold."""
+    first, *more = ({"path": str(path), "sha256": "0"} for path in paths)
+    return {**first, "content": "0", "more": more}
+
+
 def test_models_beyond_the_files_come_from_the_input(fit_folder, change):
     from cryoweave.io.model_writing import write_model
 
@@ -236,7 +242,7 @@ def test_models_beyond_the_files_come_from_the_input(fit_folder, change):
     assert read_run(fit_folder).placements.traces == {}
     write_model(fit_folder / "helix.cif", start)
     record = json.loads((fit_folder / "record.json").read_text())
-    change(fit_folder, inputs=record["inputs"] | {"models": {"path": [str(fit_folder / "helix.cif")]}})
+    change(fit_folder, inputs=record["inputs"] | {"models": files(fit_folder / "other.pdb", fit_folder / "helix.cif")})
     again = read_run(fit_folder).placements
     assert np.allclose(again.traces["helix"].xyz, start.xyz, atol=0.01)
     assert again.placed == {1: 0.0}

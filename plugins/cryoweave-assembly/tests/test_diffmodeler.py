@@ -7,7 +7,8 @@ from cryoweave import run_stage
 from cryoweave.data import Frame, ModelSet
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import registry
-from cryoweave.kernels.fitting import Atoms, Candidates
+from cryoweave.kernels.fitting import Atoms
+from cryoweave.kernels.rigid import Candidates
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.testing import StageContract
 from cryoweave_assembly.groups import grouped

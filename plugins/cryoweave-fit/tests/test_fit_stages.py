@@ -11,7 +11,6 @@ from cryoweave.data.model import joined_models
 from cryoweave.errors import InputError, StageError, UsageError
 from cryoweave.kernels.rotations import random_rotations
 from cryoweave.testing import StageContract, ideal_model, simulated_map
-from cryoweave_fit.search import standing_out
 from cryoweave_fit.stages import MeasureParams, PlaceParams, SearchParams
 
 MODEL = ideal_model("H" * 18 + "C" * 5 + "H" * 10 + "C" * 4 + "E" * 8)
@@ -148,8 +147,16 @@ def test_symmetry_makes_copies_about_the_middle_of_the_map():
         run_stage("fit.place", density=density, models=models, poses=one, params={"symmetry": "T"})
 
 
-def test_a_score_stands_out_by_robust_deviations():
-    background = np.random.default_rng(0).normal(size=1000)
-    z = standing_out(np.concatenate([[10.0], background]))
-    assert 8.5 < z[0] < 11.5
-    assert np.all(standing_out(np.ones(5)) == 0)
+def test_a_pose_on_the_axis_that_clashes_with_its_own_copies_is_told():
+    frame = Frame((60, 60, 60), (2.0, 2.0, 2.0))
+    density = DensityMap(np.zeros(frame.shape_zyx, np.float32), frame)
+    middle = Poses(np.eye(3)[None], 60.0 - MODEL.xyz.mean(axis=0)[None], [1.0], ["one"])
+    with pytest.raises(StageError, match="clashes with its own copies by the symmetry C2") as error:
+        run_stage(
+            "fit.place",
+            density=density,
+            models=ModelSet(("one",), (MODEL,)),
+            poses=middle,
+            params={"symmetry": "C2", "copies": 2, "clash": 0.0},
+        )
+    assert error.value.hint

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from cryoweave.pipeline.run import RunResult
 
 DEFAULT = "fit"
-SURE = "sure"
-"""Measure that says how likely a pose is right."""
-ENOUGH = 0.95
-"""Chance from which a pose counts as significant."""
+TRY = "Try a smaller --angle-step, another --contour, or a part of the model."
+"""What to do where no fit is significant."""
 SHOWN = 10
 """Poses that the last screen shows."""
 _RESUMABLE = "the same command goes on after the last stage that was done"
@@ -153,6 +151,8 @@ def _list_methods() -> None:
 
 
 def _show(results: Mapping[str, "RunResult"], json: bool) -> None:
+    from cryoweave.report.poses import SURE, verdict_of
+
     if json:
         console.data_json({name: _entry(result) for name, result in results.items()})
         return
@@ -167,7 +167,8 @@ def _show(results: Mapping[str, "RunResult"], json: bool) -> None:
             for i in range(min(len(poses), SHOWN))
         ]
         console.table(("pose", "model", "score", *columns), rows)
-        console.say(_word(poses), "yellow" if not significant(poses) else "")
+        verdict, good = verdict_of(poses)
+        console.say(verdict if good or SURE not in poses.measures else f"{verdict} {TRY}", "" if good else "yellow")
         console.data(f"{name} done in {seconds(result.record['seconds'])}")
         for kind in ("poses", "fit", "model", "report"):
             if kind in result.record["outputs"]:
@@ -178,26 +179,9 @@ def _numbers(poses: "Poses", columns: list[str]) -> list[Any]:
     return [poses.score, *(poses.measures[name] for name in columns)]
 
 
-def significant(poses: "Poses") -> int:
-    """How many poses are right by all that is known."""
-    return int(np.sum(poses.measures[SURE] >= ENOUGH)) if SURE in poses.measures else 0
-
-
-def _word(poses: "Poses") -> str:
-    """What to think of the best pose."""
-    if SURE not in poses.measures:
-        return "this method does not say how sure a fit is: compare its scores with those of the next poses"
-    count = significant(poses)
-    if not count:
-        best = float(np.max(poses.measures[SURE], initial=0.0))
-        return (
-            f"no fit is significant: the best is right with a chance of {best:.0%}; "
-            "try a smaller --angle-step, another --contour, or a part of the model"
-        )
-    return f"{count} of {len(poses)} poses are significant (a chance of {ENOUGH:.0%} or more to be right)"
-
-
 def _entry(result: "RunResult") -> dict[str, Any]:
+    from cryoweave.report.poses import significant
+
     poses = result.poses
     entry = {"folder": str(result.folder), "seconds": result.record["seconds"], "outputs": result.record["outputs"]}
     if poses is None:
@@ -208,4 +192,4 @@ def _entry(result: "RunResult") -> dict[str, Any]:
         for name, values in poses.measures.items()
     }
     columns |= {"rotation": poses.rotation.tolist(), "translation": poses.translation.tolist()}
-    return {**entry, "significant": significant(poses), "poses": columns}
+    return {**entry, "significant": int(significant(poses).sum()), "poses": columns}

@@ -1,7 +1,9 @@
 """Atomic models as columns of arrays."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from string import ascii_uppercase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +91,11 @@ class Model:
             seen.setdefault(key, i)
         return self.select(np.array(sorted(seen.values()), dtype=np.intp))
 
+    def residue_xyz(self) -> NDArray[np.float64]:
+        """Positions of :meth:`trace_atoms`, shape ``(n, 3)``; of all atoms if there are none."""
+        trace = self.trace_atoms().xyz
+        return trace if len(trace) else self.xyz
+
     @classmethod
     def from_trace(
         cls,
@@ -124,3 +131,17 @@ def joined_models(parts: Iterable[Model]) -> Model:
     return Model(
         **{column.name: np.concatenate([getattr(one, column.name) for one in models]) for column in fields(Model)}
     )
+
+
+def with_own_chains(parts: Iterable[Model]) -> Iterator[Model]:
+    """Parts whose chains have different names: their own as long as they are free, else A to Z, AA to ZZ, A1 and on."""
+    pairs = ("".join(pair) for pair in itertools.product(ascii_uppercase, repeat=2))
+    spare = itertools.chain(ascii_uppercase, pairs, (f"A{number}" for number in itertools.count(1)))
+    taken: set[str] = set()
+    for part in parts:
+        names = np.array(part.chain, dtype=object)
+        for name in dict.fromkeys(part.chain.tolist()):
+            free = name if name and name not in taken else next(one for one in spare if one not in taken)
+            taken.add(free)
+            names[part.chain == name] = free
+        yield replace(part, chain=names.astype(np.str_))

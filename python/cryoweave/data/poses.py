@@ -1,6 +1,6 @@
 """Rigid placements of models in a map."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,6 +61,18 @@ class Poses:
             self.model[poses],
             {name: column[poses] for name, column in self.measures.items()},
         )
+
+    @staticmethod
+    def joined(parts: Sequence["Poses"]) -> "Poses":
+        """All poses together, best first, equal ones in the order given; all parts have the measures of the first."""
+        everything = Poses(
+            np.concatenate([part.rotation for part in parts]),
+            np.concatenate([part.translation for part in parts]),
+            np.concatenate([part.score for part in parts]),
+            np.concatenate([part.model for part in parts]),
+            {name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures},
+        )
+        return everything.select(np.argsort(-everything.score, kind="stable"))
 
     def moved(self, xyz: NDArray[np.float64], pose: int) -> NDArray[np.float64]:
         """Points of the model, shape ``(n, 3)``, where a pose puts them."""

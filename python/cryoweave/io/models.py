@@ -27,6 +27,12 @@ _STRICT_COLUMNS = 72
 """Old files hold other things than elements and charges behind this column."""
 
 
+def model_name(path: str | Path) -> str:
+    """What a model is called that is read from a file: the file's name without its ending."""
+    name = Path(path).name
+    return name.removesuffix(".gz").rpartition(".")[0] or name
+
+
 def read_model(path: str | Path, *, model_number: int = 1) -> Model:
     """Read one model of a PDB or mmCIF file.
 

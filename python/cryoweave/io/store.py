@@ -28,6 +28,7 @@ from cryoweave.io.atomic import atomic_folder
 from cryoweave.io.maps import inspect_map, read_map, write_map
 from cryoweave.io.model_writing import write_model
 from cryoweave.io.models import read_model
+from cryoweave.io.poses import read_pose_table, write_pose_table
 from cryoweave.io.scores import read_scores, write_scores
 from cryoweave.io.sequences import write_sequences
 from cryoweave.io.tables import header_of, read_json, read_table, write_json, write_table
@@ -282,30 +283,6 @@ def _load_models(folder: Path) -> ModelSet:
     return ModelSet(tuple(names), tuple(read_model(folder / Path(file).name) for file in files))
 
 
-_ROTATION = [f"r{row}{column}" for row in "123" for column in "123"]
-_TRANSLATION = ["tx", "ty", "tz"]
-
-
-def _save_poses(folder: Path, value: Poses) -> None:
-    rotation = dict(zip(_ROTATION, value.rotation.reshape(-1, 9).T, strict=True))
-    translation = dict(zip(_TRANSLATION, value.translation.T, strict=True))
-    clash = sorted(set(value.measures) & {"model", "score", *rotation, *translation})
-    if clash:
-        raise InputError(f"no measure may be named {clash[0]!r}", "choose another name")
-    measures = {"model": value.model, "score": value.score, **value.measures}
-    write_table(folder / "poses.tsv", {**measures, **rotation, **translation})
-
-
-def _load_poses(folder: Path) -> Poses:
-    place = ["model", "score", *_ROTATION, *_TRANSLATION]
-    measures = [name for name in header_of(folder / "poses.tsv") if name not in place]
-    numbers = dict.fromkeys([*place[1:], *measures], np.float64)
-    table = read_table(folder / "poses.tsv", {"model": np.str_, **numbers})
-    rotation = np.stack([table[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3)
-    translation = np.stack([table[name] for name in _TRANSLATION], axis=1)
-    return Poses(rotation, translation, table["score"], table["model"], {name: table[name] for name in measures})
-
-
 TYPES: dict[type, Format] = {
     DensityMap: Format(_save_density, _load_density),
     ProbabilityMaps: Format(_save_probabilities, _load_probabilities),
@@ -315,7 +292,7 @@ TYPES: dict[type, Format] = {
     Threading: Format(_save_threading, _load_threading),
     Model: Format(_save_model, _load_model),
     ModelSet: Format(_save_models, _load_models),
-    Poses: Format(_save_poses, _load_poses),
+    Poses: Format(write_pose_table, read_pose_table),
     ScoreTable: Format(write_scores, read_scores),
 }
 """How each type is stored."""

@@ -11,7 +11,7 @@ from cryoweave.data import DensityMap, Frame
 from cryoweave.errors import StageError
 from cryoweave.kernels.encode import curvature
 from cryoweave.kernels.peaks import local_maxima
-from cryoweave.kernels.rigid import Points
+from cryoweave.kernels.rigid import Candidates, Points
 from cryoweave.kernels.search import Found, Target, Template, fast_size
 from cryoweave.kernels.simulate import simulate_blurred
 
@@ -140,17 +140,6 @@ def box_around(density: DensityMap, allowed: NDArray[np.bool_], content: NDArray
     origin = frame.to_xyz(first)[0]
     placed = Frame((shape[0], shape[1], shape[2]), frame.voxel_xyz, (origin[0], origin[1], origin[2]))
     return Box(Target(values[None], frame.voxel_xyz, centres), placed)
-
-
-class Candidates(NamedTuple):
-    """Poses on the lattice, best first."""
-
-    rotation: NDArray[np.float64]
-    """Shape ``(n, 3, 3)``."""
-    translation: NDArray[np.float64]
-    """Shape ``(n, 3)``, Å."""
-    score: NDArray[np.float64]
-    """Shape ``(n,)``."""
 
 
 def candidates(

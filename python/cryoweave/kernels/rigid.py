@@ -3,7 +3,7 @@
 A pose puts a point ``x`` at ``rotation @ x + translation``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -31,8 +31,8 @@ class Points(NamedTuple):
     """How much each counts, shape ``(n,)``; alike if None."""
 
 
-class Refined(NamedTuple):
-    """Where poses came to rest, in the order of the starts."""
+class Candidates(NamedTuple):
+    """Poses of one model with their scores."""
 
     rotation: Matrices
     """Shape ``(n, 3, 3)``."""
@@ -40,6 +40,23 @@ class Refined(NamedTuple):
     """Shape ``(n, 3)``, Å."""
     score: NDArray[np.float64]
     """Shape ``(n,)``."""
+
+    def select(self, which: NDArray[np.bool_] | NDArray[np.integer] | slice) -> "Candidates":
+        """Those that a mask, a list of indices or a slice names."""
+        return Candidates(self.rotation[which], self.translation[which], self.score[which])
+
+    def best_first(self) -> "Candidates":
+        """By falling score; equal ones in the order given."""
+        return self.select(np.argsort(-self.score, kind="stable"))
+
+    def distinct(self, xyz: NDArray[np.float64], *, rmsd: float, most: int = 1_000_000) -> "Candidates":
+        """The first of each place, as :func:`distinct_poses` tells them apart."""
+        return self.select(distinct_poses(self.rotation, self.translation, xyz, rmsd=rmsd, most=most).first)
+
+    @staticmethod
+    def joined(parts: "Iterable[Candidates]") -> "Candidates":
+        """Those of several parts, one part after the other."""
+        return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 class Measured(NamedTuple):
@@ -66,7 +83,7 @@ def refine_poses(
     metric: Metric = "about_mean",
     steps: int = 200,
     progress: Progress | None = None,
-) -> Refined:
+) -> Candidates:
     """Climb from each pose to the best score nearby, by L-BFGS with analytic gradients through the tricubic map.
 
     Parameters
@@ -86,6 +103,10 @@ def refine_poses(
     progress
         Called now and then with poses done and poses in all.
 
+    Returns
+    -------
+    Where they came to rest, in the order of the starts.
+
     Raises
     ------
     InputError
@@ -101,7 +122,7 @@ def refine_poses(
         raise InputError(f"a map of the shape {np.shape(values)} does not fit its frame and the metric {metric}")
     placed = (channels, frame.voxel_xyz, frame.origin_xyz)
     starts = (as_matrices(rotation), _rows(translation))
-    return Refined(*_core.refine_poses(placed, _placed(points), metric, starts, int(steps), progress))
+    return Candidates(*_core.refine_poses(placed, _placed(points), metric, starts, int(steps), progress))
 
 
 def measure_poses(
@@ -169,6 +190,16 @@ def distinct_poses(
     x, y, z = (float(value) for value in centre)
     near = (None, float(angle), float(shift)) if rmsd is None else (moments, float(rmsd), 0.0)
     return Distinct(*_core.distinct_poses(as_matrices(rotation), _rows(translation), (x, y, z), near, int(most)))
+
+
+def standing_out(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each score stands out of all: from their median, in robust standard deviations; 0 if they do not differ.
+
+    Most of the distinct places of a search are wrong ones, so median and median deviation describe these.
+    """
+    middle = np.median(score)
+    spread = 1.4826 * np.median(np.abs(score - middle))
+    return np.asarray((score - middle) / spread if spread > 0 else np.zeros(len(score)))
 
 
 def _placed(

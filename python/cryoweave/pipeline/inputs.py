@@ -143,14 +143,14 @@ def _value(name: str, given: Any) -> tuple[Any, tuple[Path, ...]]:
 
 def _models(given: Any) -> tuple[Any, tuple[Path, ...]]:
     """Models by the names of their files; the paths only if all are files."""
-    from cryoweave.io.models import read_model
+    from cryoweave.io.models import model_name, read_model
 
     listed = [given] if isinstance(given, str | Path | Model) else list(given)
     names, models, paths = [], [], []
     for one in listed:
         if isinstance(one, str | Path):
             paths.append(Path(one))
-            names.append(Path(one).name.removesuffix(".gz").rpartition(".")[0] or Path(one).name)
+            names.append(model_name(one))
             models.append(read_model(Path(one)))
         else:
             names.append("model")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Curve, Metric, Model, ModelSet, Poses, ScoreTable, SequenceSet
+from cryoweave.io.poses import FITTED, TABLE, write_pose_table
 
 MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT = (
     "model.cif",
@@ -25,16 +26,13 @@ _HEAD = """\
 
 """
 CHIMERAX, PYMOL, COOT, ATTRIBUTES = "view.cxc", "view.pml", "view_coot.py", "attributes"
-POSES = "poses.tsv"
-FITTED = "fit_{:02d}.cif"
-"""Names of the models that the best poses place."""
 MOST_FITTED = 20
 """Poses beyond these are in the table only."""
 SCENE = "view.mvsx"
 """Map, model and colours for Mol*: what the report shows."""
 UNFINISHED = "unfinished.html"
 """The report of a run that gave no result, in a folder whose files are those of an earlier one."""
-FILES = (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, SCENE, POSES, CHIMERAX, PYMOL, COOT, UNFINISHED)
+FILES = (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, SCENE, TABLE, CHIMERAX, PYMOL, COOT, UNFINISHED)
 """All of them but the models of poses; besides there is the folder `ATTRIBUTES`."""
 DIGITS = 7
 """Significant digits in ``scores.tsv``; a stage's own folder has all, to be loaded bit by bit."""
@@ -45,7 +43,7 @@ def remove_outputs(folder: Path) -> None:
     """Remove what an earlier run in the folder left, so that nothing there belongs to another result."""
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-    for path in folder.glob("fit_[0-9][0-9].cif"):
+    for path in folder.glob(FITTED.replace("{:02d}", "[0-9][0-9]")):
         path.unlink()
     rmtree(folder / ATTRIBUTES, ignore_errors=True)
 
@@ -117,25 +115,12 @@ def write_poses(folder: Path, poses: Poses, models: ModelSet) -> dict[str, str]:
     Name in the folder of each file by what it is; of the models the first.
     """
     from cryoweave.io.model_writing import write_model
-    from cryoweave.io.tables import write_table
 
-    turns = {f"r{i + 1}{j + 1}": poses.rotation[:, i, j] for i in range(3) for j in range(3)}
-    shifts = {f"t{axis}": poses.translation[:, i] for i, axis in enumerate("xyz")}
-    rank = np.arange(1, len(poses) + 1)
-    table: dict[str, NDArray[Any]] = {
-        "rank": rank,
-        "model": poses.model,
-        "score": poses.score,
-        **poses.measures,
-        **turns,
-        **shifts,
-    }
-    rounded = {name: np.round(column, DIGITS) if column.dtype.kind == "f" else column for name, column in table.items()}
-    write_table(folder / POSES, rounded)
+    write_pose_table(folder, poses, decimals=DIGITS)
     for at in range(min(len(poses), MOST_FITTED)):
         model = models.of(str(poses.model[at]))
         write_model(folder / FITTED.format(at + 1), replace(model, xyz=poses.moved(model.xyz, at)))
-    return {"poses": POSES, **({"fit": FITTED.format(1)} if len(poses) else {})}
+    return {"poses": TABLE, **({"fit": FITTED.format(1)} if len(poses) else {})}
 
 
 def _origins(steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from cryoweave.data import Model, Poses
 from cryoweave.errors import InputError
 from cryoweave.io import store
-from cryoweave.io.models import read_model
+from cryoweave.io.models import model_name, read_model
+from cryoweave.io.poses import FITTED, TABLE
 
-TABLE, FITTED = "poses.tsv", "fit_{:02d}.cif"
-RANK = "rank"
 SAME = 0.05
 """Å (RMSD); coordinates in files are rounded to a thousandth."""
 NEAR = 5.0
@@ -60,7 +59,6 @@ def read_placements(folder: Path, record: Mapping[str, Any], model: Model | None
     if not (folder / TABLE).exists():
         return None
     poses = store.load(Poses, folder)
-    poses = replace(poses, measures={name: column for name, column in poses.measures.items() if name != RANK})
     wanted = poses.model if model is not None else poses.model[:MOST_READ]
     traces = _traces(folder, record, poses, list(dict.fromkeys(wanted.tolist())))
     placed, copies = placed_in(model.trace_atoms(), poses, traces) if model is not None else ({}, 0)
@@ -87,9 +85,9 @@ def _traces(folder: Path, record: Mapping[str, Any], poses: Poses, names: list[s
 
 def _given(record: Mapping[str, Any]) -> dict[str, Path]:
     """Files of the models by name, as far as no two have the same."""
-    paths = record.get("inputs", {}).get("models", {}).get("path") or []
-    listed = [Path(path) for path in ([paths] if isinstance(paths, str) else paths)]
-    names = [path.name.removesuffix(".gz").rpartition(".")[0] or path.name for path in listed]
+    first = record.get("inputs", {}).get("models", {})
+    listed = [Path(entry["path"]) for entry in (first, *first.get("more", [])) if entry.get("path")]
+    names = [model_name(path) for path in listed]
     return {name: path for name, path in zip(names, listed, strict=True) if names.count(name) == 1}
 
 

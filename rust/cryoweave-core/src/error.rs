@@ -55,3 +55,12 @@ pub enum Error {
 
 /// The core's result.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Refuse two arrays, named by `what`, that belong together and differ in length.
+pub fn same_length(what: &'static str, left: usize, right: usize) -> Result<()> {
+    if left == right {
+        Ok(())
+    } else {
+        Err(Error::Length { what, left, right })
+    }
+}

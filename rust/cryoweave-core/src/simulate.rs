@@ -5,7 +5,7 @@ use ndarray::Array3;
 use rayon::prelude::*;
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::grid::frame::Frame;
 use crate::grid::mask::span;
 use crate::grid::{check_points, shaped, zeroed};
@@ -219,14 +219,6 @@ fn add<const N: usize>(block: &mut [f32], frame: &Frame, atom: &Atom<N>, first: 
 fn refill<T>(table: &mut Vec<T>, heights: impl Iterator<Item = T>) {
     table.clear();
     table.extend(heights);
-}
-
-fn same_length(what: &'static str, left: usize, right: usize) -> Result<()> {
-    if left == right {
-        Ok(())
-    } else {
-        Err(Error::Length { what, left, right })
-    }
 }
 
 fn check_all(name: &'static str, rule: &'static str, values: &[f64], good: impl Fn(f64) -> bool) -> Result<()> {

@@ -1,4 +1,4 @@
-use cryoweave_core::error::{Error, Result};
+use cryoweave_core::error::{Result, same_length};
 use cryoweave_core::mixture::{self, Climb, Effort, Mixture, Pose, Search};
 use numpy::ndarray::{Array1, Array2};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
@@ -55,11 +55,11 @@ fn borrow_poses(given: &GivenPoses<'_>) -> PyResult<PlainPoses> {
 }
 
 fn to_poses((rotation, translation): PlainPoses) -> Result<Vec<Pose>> {
-    let (left, right) = (rotation.len(), translation.len());
-    if left != right {
-        let what = "rotations and translations differ in number";
-        return Err(Error::Length { what, left, right });
-    }
+    same_length(
+        "rotations and translations differ in number",
+        rotation.len(),
+        translation.len(),
+    )?;
     Ok(rotation.iter().zip(translation).map(|(r, t)| Pose::new(r, t)).collect())
 }
 

@@ -9,13 +9,13 @@ from cryoweave.data import DensityMap, Model, ModelSet
 from cryoweave.host import Context
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitted import atoms_of, require_room
-from cryoweave.kernels.fitting import Atoms, Candidates, curved, points_of
+from cryoweave.kernels.fitting import Atoms, curved, points_of
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.grid import mask_around
-from cryoweave.kernels.rigid import measure_poses, refine_poses
+from cryoweave.kernels.rigid import Candidates, measure_poses, refine_poses
 from cryoweave_assembly.domains import compact_regions
 from cryoweave_assembly.explain import Pose
-from cryoweave_assembly.groups import Group, as_member, moved, trace_of
+from cryoweave_assembly.groups import Group, as_member, moved
 from cryoweave_assembly.ldp import MAIN_CHAIN
 
 CLIMB = 60
@@ -91,7 +91,7 @@ def kind_of(models: ModelSet, group: Group, density: DensityMap, detected: bool,
     require_room(name, heavy, density)
     main = np.isin(model.atom_name, MAIN_CHAIN) & ~model.hetero
     atoms = Atoms(model.xyz[main], np.ones(int(main.sum()))) if detected and main.any() else heavy
-    trace = trace_of(model)
+    trace = model.residue_xyz()
     regions = compact_regions(trace, fewest) if fewest else np.zeros(len(trace), np.intp)
     whose = regions[nearest(trace, atoms.xyz, 1)[0][:, 0]]
     parts = tuple(Atoms(atoms.xyz[whose == d], atoms.weight[whose == d]) for d in range(int(regions.max()) + 1))
@@ -101,8 +101,7 @@ def kind_of(models: ModelSet, group: Group, density: DensityMap, detected: bool,
 def climbed(field: Field, atoms: Atoms, starts: Candidates, ctx: Context, steps: int = CLIMB) -> Candidates:
     """Poses climbed to the best correlation nearby."""
     points = points_of(field.shape(atoms, field.voxel, field.voxel))
-    found = refine_poses(field.map.values, field.map.frame, points, *starts[:2], "correlation", steps, ctx.progress)
-    return Candidates(found.rotation, found.translation, found.score)
+    return refine_poses(field.map.values, field.map.frame, points, *starts[:2], "correlation", steps, ctx.progress)
 
 
 def bent(field: Field, kind: Kind, k: int, pose: Pose, score: float, most: float, ctx: Context) -> Placed:

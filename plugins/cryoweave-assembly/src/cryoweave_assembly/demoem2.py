@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import contour_of, resolution_of
-from cryoweave.kernels.fitting import Candidates, points_of
+from cryoweave.kernels.fitting import points_of
 from cryoweave.kernels.graph import nearest
-from cryoweave.kernels.rigid import distinct_poses, measure_poses
+from cryoweave.kernels.rigid import Candidates, measure_poses
 from cryoweave.kernels.rotations import random_rotations
 from cryoweave.kernels.symmetry import symmetry_of
 from cryoweave_assembly.bent import Field, Kind, Placed, bent, climbed, kind_of, models_of
 from cryoweave_assembly.clashes import clash_shares
-from cryoweave_assembly.groups import grouped, with_chains
+from cryoweave_assembly.groups import grouped
 from cryoweave_assembly.refine import Part, part_of, refined_together
 from cryoweave_assembly.solver import Problem, best_set
 from cryoweave_assembly.stages import DemoParams
@@ -59,7 +59,7 @@ def assembled(density: DensityMap, models: ModelSet, params: DemoParams, ctx: Co
     if len(chosen) < most.sum():
         ctx.log.warning("%d chains found no place", int(most.sum()) - len(chosen))
     placed = _refined(density, kinds, chosen, resolution, params, ctx)
-    return joined_models(with_chains(models_of(models, kinds, placed, ctx)))
+    return joined_models(with_own_chains(models_of(models, kinds, placed, ctx)))
 
 
 def _pool(
@@ -102,14 +102,11 @@ def _fitted(field: Field, kind: Kind, k: int, params: DemoParams, copies: int, c
     points = points_of(field.shape(kind.atoms, ROUGH * field.voxel, ROUGH * field.voxel))
     score = measure_poses(field.map, points, *drawn[:2]).correlation
     promising = np.argsort(-score, kind="stable")[: params.starts]
-    starts = Candidates(*(column[promising] for column in drawn))
+    starts = drawn.select(promising)
     kept = params.poses * copies
     for steps, number in ((FEW, ONWARD * kept), (60, kept)):
-        better = climbed(field, kind.atoms, starts, ctx, steps)
-        order = np.argsort(-better.score, kind="stable")
-        far = field.resolution / 2
-        first = distinct_poses(better[0][order], better[1][order], kind.group.trace, rmsd=far, most=number).first
-        starts = Candidates(*(column[order[first]] for column in better))
+        better = climbed(field, kind.atoms, starts, ctx, steps).best_first()
+        starts = better.distinct(kind.group.trace, rmsd=field.resolution / 2, most=number)
     rows = zip(*starts, strict=True)
     return [bent(field, kind, k, (turn, shift), float(score), params.bend, ctx) for turn, shift, score in rows]
 

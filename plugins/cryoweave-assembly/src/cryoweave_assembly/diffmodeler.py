@@ -7,16 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import atoms_of, contour_of, require_room, resolution_of
-from cryoweave.kernels.fitting import Candidates
 from cryoweave.kernels.graph import nearest
-from cryoweave.kernels.rigid import distinct_poses
+from cryoweave.kernels.rigid import Candidates
 from cryoweave.kernels.rotations import local_rotations, uniform_rotations
 from cryoweave_assembly.clashes import CLOSE
 from cryoweave_assembly.explain import Pose
-from cryoweave_assembly.groups import Group, as_member, grouped, moved, with_chains
+from cryoweave_assembly.groups import Group, as_member, grouped, moved
 from cryoweave_assembly.ldp import Chain, Cloud, agreement, chain_of, dense_points, recall, refined, searched
 from cryoweave_assembly.stages import DiffModelerParams
 
@@ -82,7 +81,7 @@ def assembled(density: DensityMap, models: ModelSet, params: DiffModelerParams, 
             pose, score = _global(state, g, turns, params, ctx)
             again += 1
         else:
-            pose, score = _local(state, g, _first(pool, 1), params, ctx)
+            pose, score = _local(state, g, pool.select(slice(1)), params, ctx)
         _place(state, g, pose, score)
         pools = [_clear(state, i, one, params) for i, one in enumerate(pools)]
     ctx.note("searched again", again)
@@ -108,15 +107,14 @@ def _start(density: DensityMap, models: ModelSet, params: DiffModelerParams, ctx
 def _poses(state: State, g: int, turns: NDArray[np.float64], params: DiffModelerParams, ctx: Context) -> Candidates:
     """Refined poses of a chain on what is left, the best first."""
     chain = state.chains[g]
-    found = _joined([searched(cloud, chain, turns, ctx) for cloud in state.clouds])
+    found = Candidates.joined([searched(cloud, chain, turns, ctx) for cloud in state.clouds])
     own = found.score / max(float(found.score.max()), 1e-12)
-    found = _first(_sorted(found._replace(score=recall(state.clouds[0], chain, found) + own)), 20 * params.refined)
-    found = _sorted(found._replace(score=state.score(g, found, params)))
+    found = found._replace(score=recall(state.clouds[0], chain, found) + own)
+    found = found.best_first().select(slice(20 * params.refined))
+    found = found._replace(score=state.score(g, found, params)).best_first()
     far = 2 * state.clouds[0].spread
-    kept = distinct_poses(found.rotation, found.translation, chain.trace, rmsd=far, most=params.refined).first
-    better = refined(state.clouds[0], chain, Candidates(*(column[kept] for column in found)), ctx)
-    better = _sorted(better._replace(score=state.score(g, better, params)))
-    return Candidates(*(c[distinct_poses(*better[:2], chain.trace, rmsd=far).first] for c in better))
+    better = refined(state.clouds[0], chain, found.distinct(chain.trace, rmsd=far, most=params.refined), ctx)
+    return better._replace(score=state.score(g, better, params)).best_first().distinct(chain.trace, rmsd=far)
 
 
 def _next(state: State, pools: list[Candidates]) -> int:
@@ -146,7 +144,7 @@ def _local(state: State, g: int, best: Candidates, params: DiffModelerParams, ct
     middle = trace.mean(axis=0)
     there = best.rotation[0] @ middle + best.translation[0]
     starts = Candidates(turns, there - turns @ middle, np.zeros(len(turns)))
-    found = _joined([best, refined(state.clouds[0], state.chains[g], starts, ctx)])
+    found = Candidates.joined([best, refined(state.clouds[0], state.chains[g], starts, ctx)])
     found = found._replace(score=state.score(g, found, params))
     # A turned start may climb to another place: only those that stay count.
     near = np.linalg.norm(found.rotation @ middle + found.translation - there, axis=1) < CLOSE * state.clouds[0].spread
@@ -165,26 +163,13 @@ def _place(state: State, g: int, pose: Pose, score: float) -> None:
 def _clear(state: State, g: int, pool: Candidates, params: DiffModelerParams) -> Candidates:
     """Poses that do not clash with what is placed."""
     if not state.left[g]:
-        return _first(pool, 0)
+        return pool.select(slice(0))
     fine = [state.clash(g, (turn, shift)) < params.clash for turn, shift in zip(*pool[:2], strict=True)]
-    return Candidates(*(column[np.array(fine, bool)] for column in pool))
-
-
-def _joined(parts: list[Candidates]) -> Candidates:
-    return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def _sorted(poses: Candidates) -> Candidates:
-    order = np.argsort(-poses.score, kind="stable")
-    return Candidates(*(column[order] for column in poses))
-
-
-def _first(poses: Candidates, most: int) -> Candidates:
-    return Candidates(*(column[:most] for column in poses))
+    return pool.select(np.array(fine, bool))
 
 
 def _model(state: State, models: ModelSet, ctx: Context) -> Model:
-    return joined_models(with_chains(list(_parts(state, models, ctx))))
+    return joined_models(with_own_chains(_parts(state, models, ctx)))
 
 
 def _parts(state: State, models: ModelSet, ctx: Context) -> Iterator[Model]:

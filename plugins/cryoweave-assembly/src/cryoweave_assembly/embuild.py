@@ -4,12 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import contour_of, resolution_of
 from cryoweave.kernels.fitting import (
-    Candidates,
     box_around,
     candidates,
     grown,
@@ -17,12 +16,11 @@ from cryoweave.kernels.fitting import (
     template_of,
 )
 from cryoweave.kernels.graph import nearest
-from cryoweave.kernels.rigid import distinct_poses
 from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import rotational_search
 from cryoweave_assembly.bent import Field, Kind, Placed, bent, climbed, kind_of, models_of
 from cryoweave_assembly.clashes import clash_shares
-from cryoweave_assembly.groups import grouped, with_chains
+from cryoweave_assembly.groups import grouped
 from cryoweave_assembly.solver import Problem, best_set
 from cryoweave_assembly.stages import EMBuildParams
 
@@ -54,7 +52,7 @@ def assembled(density: DensityMap, models: ModelSet, params: EMBuildParams, ctx:
         raise StageError("no chain fits the map", "is the resolution right? See `cryoweave check`")
     if left.any():
         ctx.log.warning("%d chains found no place", int(left.sum()))
-    return joined_models(with_chains(list(models_of(models, kinds, placed, ctx))))
+    return joined_models(with_own_chains(models_of(models, kinds, placed, ctx)))
 
 
 def _fitted(field: Field, kind: Kind, k: int, params: EMBuildParams, ctx: Context) -> list[Placed]:
@@ -68,14 +66,11 @@ def _fitted(field: Field, kind: Kind, k: int, params: EMBuildParams, ctx: Contex
     turns = uniform_rotations(params.angle_step).matrices
     found = rotational_search(box.target, template, "cosine", turns, ctx.progress)
     starts = candidates(found, box, turns, middle)
-    first = distinct_poses(*starts[:2], kind.group.trace, rmsd=field.resolution, most=params.refined).first
-    better = climbed(field, kind.atoms, Candidates(*(column[first] for column in starts)), ctx)
-    order = np.argsort(-better.score, kind="stable")
-    kept = order[distinct_poses(better[0][order], better[1][order], kind.group.trace, rmsd=field.resolution / 2).first]
-    return [
-        bent(field, kind, k, (better.rotation[i], better.translation[i]), float(better.score[i]), params.bend, ctx)
-        for i in kept[: params.poses]
-    ]
+    starts = starts.distinct(kind.group.trace, rmsd=field.resolution, most=params.refined)
+    better = climbed(field, kind.atoms, starts, ctx).best_first()
+    kept = better.distinct(kind.group.trace, rmsd=field.resolution / 2, most=params.poses)
+    rows = zip(*kept, strict=True)
+    return [bent(field, kind, k, (turn, shift), float(score), params.bend, ctx) for turn, shift, score in rows]
 
 
 def _compatible(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, ModelSet, Poses
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
 from cryoweave.kernels.fitted import atoms_of, contour_of, resolution_of
@@ -16,7 +16,7 @@ from cryoweave.kernels.rigid import distinct_poses
 from cryoweave.kernels.symmetry import Symmetry, symmetry_of
 from cryoweave_assembly.clashes import CLOSE, clash_shares
 from cryoweave_assembly.explain import Pose, Terms, best_scale, field_of, quick_fit, template_of, terms
-from cryoweave_assembly.groups import Group, apart, as_first, as_member, copies_of, grouped, moved, with_chains
+from cryoweave_assembly.groups import Group, apart, as_first, as_member, copies_of, grouped, moved
 from cryoweave_assembly.inputs import orbits
 from cryoweave_assembly.refine import Part, part_of, refined_together
 from cryoweave_assembly.solver import Problem, Solution, best_set
@@ -276,4 +276,4 @@ def built(task: Task, sites: Sites, ctx: Context) -> Model:
             for pose in copies_of(task.symmetry, part.rotation, part.translation)
         ]
     ctx.note("placed", len(placed))
-    return joined_models(with_chains(placed))
+    return joined_models(with_own_chains(placed))

@@ -1,8 +1,5 @@
 """Models of one sequence, of which any may stand where another one does, and where copies by symmetry lie."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from string import ascii_uppercase
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +44,7 @@ def grouped(models: ModelSet) -> list[Group]:
     for name, model in models:
         trace = model.trace_atoms()
         key = tuple(trace.residue_name.tolist()) or (name,)
-        xyz = trace_of(model)
+        xyz = model.residue_xyz()
         if key in found:
             motion = superpose(xyz, found[key].trace)
             member = Member(name, motion.rotation, motion.translation)
@@ -75,12 +72,6 @@ def apart(group: Group, here: NDArray[np.float64], there: NDArray[np.float64]) -
     return float(np.sqrt(total / len(here)))
 
 
-def trace_of(model: Model) -> NDArray[np.float64]:
-    """Cα and P, or all atoms of a model that has none."""
-    trace = model.trace_atoms().xyz
-    return trace if len(trace) else model.xyz
-
-
 def as_first(member: Member, rotation: Turns, translation: Shifts) -> tuple[Turns, Shifts]:
     """Poses of a member as poses of the first of its group; shapes ``(n, 3, 3)`` and ``(n, 3)``."""
     turn = rotation @ member.rotation.T
@@ -103,21 +94,3 @@ def copies_of(group: Symmetry, rotation: Turns, translation: Shifts) -> list[tup
 def moved(xyz: NDArray[np.float64], pose: tuple[Turns, Shifts]) -> NDArray[np.float64]:
     """Points where a pose puts them."""
     return np.asarray(xyz @ pose[0].T + pose[1])
-
-
-def with_chains(parts: list[Model]) -> Iterator[Model]:
-    """Parts whose chains have different names: their own as long as they are free."""
-    taken: set[str] = set()
-    for part in parts:
-        chain = np.array(part.chain, dtype=object)
-        for name in dict.fromkeys(part.chain.tolist()):
-            free = name if name and name not in taken else next(one for one in _names() if one not in taken)
-            taken.add(free)
-            chain[part.chain == name] = free
-        yield replace(part, chain=chain.astype(np.str_))
-
-
-def _names() -> Iterator[str]:
-    yield from ascii_uppercase
-    yield from (first + second for first in ascii_uppercase for second in ascii_uppercase)
-    yield from (f"A{number}" for number in range(1, 1_000_000))

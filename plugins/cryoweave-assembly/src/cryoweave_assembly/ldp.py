@@ -12,7 +12,6 @@ from cryoweave.host import Context
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitting import (
     Atoms,
-    Candidates,
     box_around,
     candidates,
     curved,
@@ -24,7 +23,7 @@ from cryoweave.kernels.fitting import (
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.grid import mask_around, resample
 from cryoweave.kernels.peaks import mean_shift, merge_points
-from cryoweave.kernels.rigid import Points, measure_poses, refine_poses
+from cryoweave.kernels.rigid import Candidates, Points, measure_poses, refine_poses
 from cryoweave.kernels.search import rotational_search
 from cryoweave.kernels.simulate import simulate_blurred
 
@@ -167,17 +166,8 @@ def refined(cloud: Cloud, chain: Chain, starts: Candidates, ctx: Context) -> Can
     else:
         field, voxel = cloud.ridges, cloud.resolution / 3
         shape = curved(chain.atoms.density(cloud.resolution, voxel, voxel))
-    found = refine_poses(
-        field.values,
-        field.frame,
-        points_of(shape),
-        starts.rotation,
-        starts.translation,
-        "correlation",
-        CLIMB,
-        ctx.progress,
-    )
-    return Candidates(found.rotation, found.translation, found.score)
+    points = points_of(shape)
+    return refine_poses(field.values, field.frame, points, *starts[:2], "correlation", CLIMB, ctx.progress)
 
 
 def recall(cloud: Cloud, chain: Chain, poses: Candidates) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.kernels.registration import Motions
+from cryoweave.kernels.rigid import standing_out
 
 Column = NDArray[np.float64]
 LEAST_FOR_Z = 10
@@ -21,10 +22,8 @@ class Found:
 
     def judged(self) -> "Found":
         """With ``z``: by how many robust standard deviations a score exceeds the median; NaN for fewer than ten."""
-        middle = np.median(self.score)
-        spread = 1.4826 * np.median(np.abs(self.score - middle))
-        known = len(self.score) >= LEAST_FOR_Z and spread > 0
-        z = (self.score - middle) / spread if known else np.full(len(self.score), np.nan)
+        z = standing_out(self.score)
+        z = z if len(z) >= LEAST_FOR_Z and z.any() else np.full(len(z), np.nan)
         return Found(self.motions, self.score, {**self.measures, "z": z})
 
     def select(self, which: NDArray[np.intp]) -> "Found":
@@ -36,24 +35,3 @@ class Found:
 def sorted_by(score: Column, motions: Motions, measures: dict[str, Column]) -> Found:
     """Best first; of equal ones the earlier."""
     return Found(motions, score, measures).select(np.argsort(-score, kind="stable"))
-
-
-def distinct(motions: Motions, xyz: NDArray[np.float64], apart: float, most: int) -> NDArray[np.intp]:
-    """The first ``most`` motions that leave these points at least ``apart`` (RMSD, Å) from where those before do.
-
-    With the points' mean ``m`` and covariance ``L Lᵀ`` this is the distance between ``(R L, R m + t)`` of two motions.
-    """
-    middle = xyz.mean(axis=0)
-    _, sizes, axes = np.linalg.svd((xyz - middle) / np.sqrt(len(xyz)), full_matrices=False)
-    spread = motions.rotation @ (axes.T * sizes)
-    place = motions.rotation @ middle + motions.translation
-    signature = np.concatenate([spread.reshape(len(place), -1), place], axis=1)
-    left = np.arange(len(place))
-    kept: list[int] = []
-    while len(left) and len(kept) < most:
-        squares = ((signature[left] - signature[left[0]]) ** 2).sum(axis=1)
-        kept.append(int(left[0]))
-        far = squares >= apart**2
-        far[0] = False
-        left = left[far]
-    return np.array(kept, np.intp)

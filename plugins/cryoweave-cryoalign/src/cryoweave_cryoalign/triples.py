@@ -7,8 +7,9 @@ from cryoweave.data import Frame
 from cryoweave.host import Context
 from cryoweave.kernels.cloud import Cloud, descriptors, match_descriptors, unit_vectors
 from cryoweave.kernels.registration import Motions, agreement, field_ascent, field_scores, triple_motions
+from cryoweave.kernels.rigid import distinct_poses
 from cryoweave_cryoalign.clouds import Scene, enough
-from cryoweave_cryoalign.found import Found, distinct, sorted_by
+from cryoweave_cryoalign.found import Found, sorted_by
 from cryoweave_cryoalign.stages import AlignParams
 
 SCREENED, JUDGED, CLIMBED = 120, 400, 800
@@ -75,7 +76,8 @@ def _refined(
     for points, kept in ((SCREENED, BEST), (JUDGED, BEST)):
         score = _scores(field, grid, thinned(model, points), best, ctx)
         best = best.select(np.argsort(-score, kind="stable")[:kept])
-    chosen = best.select(distinct(best, thinned(model, 50).xyz, FIRST_DISTINCT, params.refined))
+    first = distinct_poses(*best, thinned(model, 50).xyz, rmsd=FIRST_DISTINCT, most=params.refined).first
+    chosen = best.select(first)
     few = thinned(model, CLIMBED)
     climbed, _ = field_ascent(field, grid, few, chosen, params.fine_voxel, progress=ctx.progress)
     return climbed

@@ -7,10 +7,10 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitted import require_room, resolution_of
-from cryoweave.kernels.fitting import Atoms, Candidates, box_around, grown, points_of, radius_of, template_of
+from cryoweave.kernels.fitting import Atoms, box_around, grown, points_of, radius_of, template_of
 from cryoweave.kernels.grid import laplacian, require_contrast
 from cryoweave.kernels.rigid import refine_poses
-from cryoweave_fft.lattice import distinct, each, poses_of, searched
+from cryoweave_fft.lattice import each, poses_of, searched
 from cryoweave_fft.stages import ColoresParams
 
 STEPS = 100
@@ -42,13 +42,11 @@ def search(density: DensityMap, models: ModelSet, params: ColoresParams, ctx: Co
         template = template_of(curved, middle)
         box = box_around(edges, kept, inner, radius_of(template))
         found, _ = searched(box, template, "cosine", params.angle_step, middle, ctx)
-        starts = distinct(found, atoms, resolution, params.explored)
+        starts = found.distinct(atoms.xyz, rmsd=resolution, most=params.explored)
         points = points_of(curved)
         refined = refine_poses(
             edges.values, edges.frame, points, starts.rotation, starts.translation, "correlation", STEPS, ctx.progress
         )
-        order = np.argsort(-refined.score, kind="stable")
-        best = Candidates(refined.rotation[order], refined.translation[order], refined.score[order])
-        return poses_of(name, distinct(best, atoms, resolution / 2, params.top))
+        return poses_of(name, refined.best_first().distinct(atoms.xyz, rmsd=resolution / 2, most=params.top))
 
     return each(models, one)

@@ -1,6 +1,6 @@
 """What the three searches share: models one after the other, candidates of one search as distinct poses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cryoweave.data import ModelSet, Poses
 from cryoweave.host import Context, Params
 from cryoweave.kernels.fitted import atoms_of, resolution_of
-from cryoweave.kernels.fitting import Atoms, Box, Candidates, candidates
-from cryoweave.kernels.rigid import distinct_poses
+from cryoweave.kernels.fitting import Atoms, Box, candidates
+from cryoweave.kernels.rigid import Candidates
 from cryoweave.kernels.rotations import uniform_rotations
 from cryoweave.kernels.search import Score, Template, rotational_search
 
@@ -24,21 +24,7 @@ def check(params: Params, **_inputs: object) -> None:
 
 def each(models: ModelSet, one: One) -> Poses:
     """The poses of all models, best first."""
-    return together([one(name, atoms_of(name, model)) for name, model in models])
-
-
-def together(parts: Sequence[Poses]) -> Poses:
-    """Poses of several models in one, best first; all have the same measures."""
-    score = np.concatenate([part.score for part in parts])
-    measures = {name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures}
-    joined = Poses(
-        np.concatenate([part.rotation for part in parts]),
-        np.concatenate([part.translation for part in parts]),
-        score,
-        np.concatenate([part.model for part in parts]),
-        measures,
-    )
-    return joined.select(np.argsort(-score, kind="stable"))
+    return Poses.joined([one(name, atoms_of(name, model)) for name, model in models])
 
 
 def searched(
@@ -52,12 +38,6 @@ def searched(
     found = rotational_search(box.target, template, score, rotations.matrices, ctx.progress)
     ctx.note("rotations_per_second", round(len(rotations.matrices) / (perf_counter() - begun)))
     return candidates(found, box, rotations.matrices, centre), found.best
-
-
-def distinct(found: Candidates, atoms: Atoms, apart: float, most: int) -> Candidates:
-    """The best candidate of each place; places are apart by the atoms' root mean square distance (Å)."""
-    first = distinct_poses(found.rotation, found.translation, atoms.xyz, rmsd=apart, most=most).first
-    return Candidates(*(column[first] for column in found))
 
 
 def poses_of(name: str, found: Candidates, measures: dict[str, NDArray[np.float64]] | None = None) -> Poses:

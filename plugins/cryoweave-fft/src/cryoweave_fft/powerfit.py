@@ -7,10 +7,10 @@ from cryoweave.data import DensityMap, ModelSet, Poses
 from cryoweave.host import Context
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitted import require_room, resolution_of
-from cryoweave.kernels.fitting import Atoms, Candidates, box_around, grown
+from cryoweave.kernels.fitting import Atoms, box_around, grown
 from cryoweave.kernels.grid import laplacian, mask_around, require_contrast
 from cryoweave.kernels.search import Template
-from cryoweave_fft.lattice import distinct, each, poses_of, searched
+from cryoweave_fft.lattice import each, poses_of, searched
 from cryoweave_fft.stages import PowerFitParams
 
 WORTH = 0.9
@@ -39,8 +39,7 @@ def search(density: DensityMap, models: ModelSet, params: PowerFitParams, ctx: C
         box = box_around(values, allowed, content, radius)
         found, _ = searched(box, template, "local", params.angle_step, middle, ctx)
         correlation = np.clip(found.score * scale, -1 + 1e-9, 1 - 1e-9)
-        scored = Candidates(found.rotation, found.translation, correlation)
-        best = distinct(scored, atoms, resolution, params.top)
+        best = found._replace(score=correlation).distinct(atoms.xyz, rmsd=resolution, most=params.top)
         z = np.arctanh(best.score)
         volume = atoms.weight.sum() * PER_ELECTRON * PER_DALTON
         deviation = 1 / np.sqrt(max(volume / resolution - 3, 1.0))

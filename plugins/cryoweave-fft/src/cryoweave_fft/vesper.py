@@ -7,11 +7,12 @@ from cryoweave.data import DensityMap, Frame, ModelSet, Poses
 from cryoweave.host import Context
 from cryoweave.kernels.cloud import unit_vectors
 from cryoweave.kernels.fitted import require_room, resolution_of
-from cryoweave.kernels.fitting import Atoms, Box, Candidates, box_around, candidates
+from cryoweave.kernels.fitting import Atoms, Box, box_around, candidates
 from cryoweave.kernels.grid import require_contrast
+from cryoweave.kernels.rigid import Candidates
 from cryoweave.kernels.rotations import local_rotations
 from cryoweave.kernels.search import Score, Target, Template, rotational_search
-from cryoweave_fft.lattice import distinct, each, poses_of, searched
+from cryoweave_fft.lattice import each, poses_of, searched
 from cryoweave_fft.stages import VesperParams
 
 CONE = 5.0
@@ -39,9 +40,9 @@ def search(density: DensityMap, models: ModelSet, params: VesperParams, ctx: Con
         box = _with_channels(box_around(placed, there, there, radius), target, coarse)
         score: Score = "cosine" if params.mode == "correlation" else "sum"
         found, each_best = searched(box, template, score, params.angle_step, middle, ctx)
-        best = distinct(found, atoms, params.voxel, params.top)
+        best = found.distinct(atoms.xyz, rmsd=params.voxel, most=params.top)
         around = _around(box, template, score, best, middle, ctx)
-        kept = distinct(around, atoms, params.voxel, params.top)
+        kept = around.distinct(atoms.xyz, rmsd=params.voxel, most=params.top)
         return poses_of(name, kept, {"z": standing_out(kept.score, each_best), "per_vector": kept.score / size})
 
     return each(models, one)
@@ -94,10 +95,7 @@ def _around(
     cone = local_rotations(CONE, CONE_STEP).matrices
     turns = np.concatenate([cone @ rotation for rotation in best.rotation])
     found = rotational_search(box.target, template, score, turns, ctx.progress)
-    near = candidates(found, box, turns, middle)
-    everything = Candidates(*(np.concatenate(pair) for pair in zip(best, near, strict=True)))
-    order = np.argsort(-everything.score, kind="stable")
-    return Candidates(*(column[order] for column in everything))
+    return Candidates.joined([best, candidates(found, box, turns, middle)]).best_first()
 
 
 def standing_out(score: NDArray[np.floating], background: NDArray[np.floating]) -> NDArray[np.float64]:

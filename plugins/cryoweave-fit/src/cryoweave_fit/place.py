@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from string import ascii_uppercase
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Frame, Model, ModelSet, Poses
-from cryoweave.data.model import joined_models
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import nearest
@@ -38,28 +37,28 @@ def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlacePar
             continue
         model = models.of(name)
         copies = [replace(model, xyz=xyz) for xyz in _copies(model, poses, at, group)]
-        traces = [_trace(copy) for copy in copies]
+        traces = [copy.residue_xyz() for copy in copies]
         if _clashes(traces, there, params.clash):
             continue
         parts += copies
         there = np.concatenate([there, *traces])
         left[name] -= len(copies)
         ctx.note(f"placed {name} {len(parts)}", f"pose {at + 1}")
+    if not parts:
+        raise StageError(
+            f"every pose clashes with its own copies by the symmetry {params.symmetry}",
+            "is it the map's, and its axis in the middle of the box? Leave symmetry out, or raise clash",
+        )
     for name, missing in left.items():
         if missing > 0:
             ctx.log.warning("%d of %d copies of %s found no place without a clash", missing, params.copies, name)
-    return joined_models(_with_chains(parts))
+    return joined_models(with_own_chains(parts))
 
 
 def _copies(model: Model, poses: Poses, at: int, group: Symmetry) -> Iterator[NDArray[np.float64]]:
     xyz = poses.moved(model.xyz, at)
     for turn, shift in zip(group.rotation, group.translation, strict=True):
         yield xyz @ turn.T + shift
-
-
-def _trace(model: Model) -> NDArray[np.float64]:
-    trace = model.trace_atoms().xyz
-    return trace if len(trace) else model.xyz
 
 
 def _clashes(traces: list[NDArray[np.float64]], there: NDArray[np.float64], most: float) -> bool:
@@ -71,24 +70,3 @@ def _clashes(traces: list[NDArray[np.float64]], there: NDArray[np.float64], most
             if np.mean(distance < CLOSE) > most:
                 return True
     return False
-
-
-def _with_chains(parts: list[Model]) -> Iterator[Model]:
-    """Parts whose chains have different names: their own as long as they are free."""
-    taken: set[str] = set()
-    for part in parts:
-        chain = np.array(part.chain, dtype=object)
-        for name in dict.fromkeys(part.chain.tolist()):
-            free = name if name and name not in taken else next(one for one in _names() if one not in taken)
-            taken.add(free)
-            chain[part.chain == name] = free
-        yield replace(part, chain=chain.astype(np.str_))
-
-
-def _names() -> Iterator[str]:
-    yield from ascii_uppercase
-    for first in ascii_uppercase:
-        for second in ascii_uppercase:
-            yield first + second
-    for number in range(1, 1_000_000):
-        yield f"A{number}"

@@ -3,45 +3,20 @@
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, ModelSet, Poses
-from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitted import atoms_of, contour_of, require_room, resolution_of
-from cryoweave.kernels.fitting import (
-    SIGMA,
-    Atoms,
-    Candidates,
-    box_around,
-    candidates,
-    curved,
-    grown,
-    points_of,
-    radius_of,
-    template_of,
-)
-from cryoweave.kernels.rigid import Refined, distinct_poses, refine_poses
-from cryoweave.kernels.rotations import uniform_rotations
-from cryoweave.kernels.search import rotational_search
+from cryoweave.kernels.fitting import Atoms
+from cryoweave.kernels.places import Ground, climbed, ground_of, lattice_of
+from cryoweave.kernels.rigid import Candidates, standing_out
 from cryoweave_fit.stages import MeasureParams, SearchParams
 
-SAMPLING = 2.0
-"""Voxels for each resolution in the search: as coarse as the resolution allows."""
-OVERSAMPLING = 1.5
-"""Template voxels for each voxel of the map, since templates are read between voxels."""
 TURN = 0.6
 """Angular step over (resolution / radius of gyration): by how much most atoms may be off before refinement fails.
 Measured on three maps of 5.8 to 13 Å: right places are found up to 0.8."""
 STEPS = (4.0, 21.0)
 """Bounds of the angular step in degrees."""
-MARGIN = 2
-"""Voxels around the contour whose density counts."""
-CLIMB = 60
-"""Steps of refinement."""
-
-
 EVEN, WIDTH = 3.9, 0.55
 """`z` at which half of the fits are right, and by how much more the odds grow e-fold: a logistic curve not above the
 share of right fits in any range of z, of unbound partners in simulated maps (`benchmarks/docking.py`, 2026-11-28)."""
@@ -56,99 +31,31 @@ def search(density: DensityMap, models: ModelSet, params: SearchParams, ctx: Con
     """The best distinct poses of each model."""
     resolution = resolution_of(params.resolution)
     contour = contour_of(density, params.contour)
-    found = [_one(name, atoms_of(name, model), density, resolution, contour, params, ctx) for name, model in models]
-    names = np.repeat(np.array(models.names), [len(one) for one in found])
-    score = np.concatenate([one.score for one in found])
-    order = np.argsort(-score, kind="stable")
-    together = Poses(
-        np.concatenate([one.rotation for one in found]),
-        np.concatenate([one.translation for one in found]),
-        score,
-        names,
-        {name: np.concatenate([one.measures[name] for one in found]) for name in ("z", "sure")},
-    )
-    return together.select(order)
+    everything = [(name, atoms_of(name, model)) for name, model in models]
+    for name, atoms in everything:
+        require_room(name, atoms, density)
+    ground = ground_of(density, resolution, params.coarse, contour)
+    return Poses.joined([_one(name, atoms, ground, params, ctx) for name, atoms in everything])
 
 
-def _one(
-    name: str, atoms: Atoms, density: DensityMap, resolution: float, contour: float, params: SearchParams, ctx: Context
-) -> Poses:
-    require_room(name, atoms, density)
-    coarse = max(resolution, params.coarse)
-    step = params.angle_step or float(
-        np.clip(np.degrees(TURN * coarse / max(atoms.gyration(), 1.0)), STEPS[0], STEPS[1])
-    )
-    lattice = _search(atoms, density, resolution, coarse, contour, step, ctx)
-    apart = params.apart or resolution
-    first = distinct_poses(lattice.rotation, lattice.translation, atoms.xyz, rmsd=coarse, most=params.candidates).first
-    starts = Candidates(*(column[first] for column in lattice))
-    refined = _refined(atoms, density, resolution, coarse, starts, apart, ctx)
-    if coarse > resolution:
-        refined = _refined(atoms, density, resolution, resolution, refined, apart, ctx)
-    z = standing_out(refined.score)
-    kept = slice(0, params.top)
-    return Poses(
-        refined.rotation[kept],
-        refined.translation[kept],
-        refined.score[kept],
-        np.full(len(refined.score[kept]), name),
-        {"z": z[kept], "sure": 1 / (1 + np.exp((EVEN - z[kept]) / WIDTH))},
-    )
+def _one(name: str, atoms: Atoms, ground: Ground, params: SearchParams, ctx: Context) -> Poses:
+    coarse, fine = ground.levels[0].resolution, ground.levels[-1].resolution
+    found = _scanned(atoms, ground, params, ctx).distinct(atoms.xyz, rmsd=coarse, most=params.candidates)
+    for level in ground.levels:
+        found = climbed(atoms, found, level, params.apart or fine, ctx.progress)
+    z = standing_out(found.score)[: params.top]
+    best = found.select(slice(params.top))
+    return Poses(*best, np.full(len(z), name), {"z": z, "sure": 1 / (1 + np.exp((EVEN - z) / WIDTH))})
 
 
-def _search(
-    atoms: Atoms, density: DensityMap, resolution: float, coarse: float, contour: float, step: float, ctx: Context
-) -> Candidates:
+def _scanned(atoms: Atoms, ground: Ground, params: SearchParams, ctx: Context) -> Candidates:
     """Poses on the lattice, best first."""
-    blur = SIGMA * np.sqrt(coarse**2 - resolution**2)
-    grid = coarsened(density, coarse / SAMPLING, blur)
-    inside = coarsened(density, coarse / SAMPLING, SIGMA * coarse).values > contour
-    if not inside.any():
-        raise StageError(
-            f"at {coarse:g} Å no density is left above the contour {contour:g}", "give a lower --contour, or none"
-        )
-    sides = grid.frame.voxel_xyz
-    voxel = min(sides) / OVERSAMPLING
-    middle = atoms.middle()
-    template = template_of(curved(atoms.density(coarse, voxel, 2 * voxel)), middle)
-    box = box_around(curved(grid), inside, grown(inside, MARGIN), radius_of(template))
-    rotations = uniform_rotations(step)
-    ctx.note("rotations", len(rotations.matrices))
-    ctx.note("angle_step", round(rotations.radius, 1))
-    ctx.note("box", " x ".join(str(n) for n in box.frame.shape_zyx))
+    lattice = lattice_of(atoms, ground, angle_step=params.angle_step, turn=TURN, bounds=STEPS)
+    count = len(lattice.rotations.matrices)
+    ctx.note("rotations", count)
+    ctx.note("angle_step", round(lattice.rotations.radius, 1))
+    ctx.note("box", " x ".join(str(n) for n in lattice.box.frame.shape_zyx))
     begun = perf_counter()
-    found = rotational_search(box.target, template, "cosine", rotations.matrices, ctx.progress)
-    ctx.note("rotations_per_second", round(len(rotations.matrices) / (perf_counter() - begun)))
-    return candidates(found, box, rotations.matrices, middle)
-
-
-def _refined(
-    atoms: Atoms,
-    density: DensityMap,
-    resolution: float,
-    at: float,
-    starts: Candidates | Refined,
-    apart: float,
-    ctx: Context,
-) -> Refined:
-    """Starts refined at a resolution, distinct, best first."""
-    blur = SIGMA * np.sqrt(at**2 - resolution**2)
-    field = curved(coarsened(density, at / 3, blur))
-    points = points_of(curved(atoms.density(at, at / 3, at / 3)))
-    found = refine_poses(
-        field.values, field.frame, points, starts.rotation, starts.translation, "correlation", CLIMB, ctx.progress
-    )
-    order = np.argsort(-found.score, kind="stable")
-    turned, shifted = found.rotation[order], found.translation[order]
-    first = order[distinct_poses(turned, shifted, atoms.xyz, rmsd=apart).first]
-    return Refined(found.rotation[first], found.translation[first], found.score[first])
-
-
-def standing_out(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each score stands out of all: from their median, in robust standard deviations.
-
-    Most of the distinct places are wrong ones, so median and median deviation describe these.
-    """
-    middle = np.median(score)
-    spread = 1.4826 * np.median(np.abs(score - middle))
-    return np.asarray((score - middle) / spread if spread > 0 else np.zeros(len(score)))
+    found = lattice.scanned(ctx.progress)
+    ctx.note("rotations_per_second", round(count / (perf_counter() - begun)))
+    return found

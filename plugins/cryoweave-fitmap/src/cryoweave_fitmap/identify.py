@@ -95,8 +95,6 @@ def ranked(found: list[Judged], params: IdentifyParams, ctx: Context) -> Poses:
     together = adjusted(cross) if line else cross
     rank = np.empty(len(found))
     rank[order] = np.arange(1, len(found) + 1)
-    rows = [_rows(one, line, size[i], params.top) for i, one in enumerate(found)]
-    lengths = [len(row["score"]) for row in rows]
     whole = {
         "structure_rank": rank,
         "residues": np.array([float(one.residues) for one in found]),
@@ -107,18 +105,8 @@ def ranked(found: list[Judged], params: IdentifyParams, ctx: Context) -> Poses:
         "difference": np.array([one.value[0] - one.value[1] if len(one.value) > 1 else np.nan for one in found]),
         "eta0": np.array([one.null_share for one in found]),
     }
-    measures = {name: np.repeat(column, lengths) for name, column in whole.items()}
-    measures |= {name: np.concatenate([row[name] for row in rows]) for name in rows[0] if name != "score"}
-    score = np.concatenate([row["score"] for row in rows])
-    cut = [one.fits.select(np.arange(n)) for one, n in zip(found, lengths, strict=True)]
-    poses = Poses(
-        np.concatenate([one.rotation for one in cut]),
-        np.concatenate([one.translation for one in cut]),
-        score,
-        np.repeat(np.array([one.name for one in found]), lengths),
-        measures,
-    )
-    return poses.select(np.argsort(-score, kind="stable"))
+    said = [{name: float(column[i]) for name, column in whole.items()} for i in range(len(found))]
+    return Poses.joined([_best(one, said[i], line, size[i], params.top) for i, one in enumerate(found)])
 
 
 def _logarithm(value: Column) -> Column:
@@ -131,18 +119,20 @@ def _standing(line: Line | None, size: Column, value: Column) -> Column:
     return value if line is None else line.residual(size, _logarithm(value))
 
 
-def _rows(one: Judged, line: Line | None, size: float, top: int) -> dict[str, Column]:
-    """Score and measures of the best fits of a structure."""
-    kept = slice(0, top)
-    rest = {name: column[kept] for name, column in one.fits.measures.items()}
-    return {
-        "score": _standing(line, np.full(len(one.value[kept]), size), one.value[kept]),
-        **rest,
-        "curvature": curvature_of(one.fits)[kept],
-        "p_value": one.p[kept],
-        "bh_p_value": one.bh[kept],
-        "one_tailed_p_value": one.one[kept],
+def _best(one: Judged, said: dict[str, float], line: Line | None, size: float, top: int) -> Poses:
+    """The best fits of a structure, with what is said of it as a whole."""
+    fits = one.fits.select(np.arange(min(top, len(one.value))))
+    n = len(fits.score)
+    measures = {
+        **{name: np.full(n, number) for name, number in said.items()},
+        **fits.measures,
+        "curvature": curvature_of(fits),
+        "p_value": one.p[:n],
+        "bh_p_value": one.bh[:n],
+        "one_tailed_p_value": one.one[:n],
     }
+    score = _standing(line, np.full(n, size), one.value[:n])
+    return Poses(fits.rotation, fits.translation, score, np.full(n, one.name), measures)
 
 
 def _note(found: list[Judged], reasons: dict[str, str], ctx: Context) -> None:

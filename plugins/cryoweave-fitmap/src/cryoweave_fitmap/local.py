@@ -58,12 +58,11 @@ def fitted(
     """
     found = refine_poses(field.values, field.frame, points, *starts, metric, steps, progress)
     order = np.argsort(-found.score, kind="stable")
-    turned, shifted = found.rotation[order], found.translation[order]
-    places = distinct_poses(turned, shifted, points.xyz, angle=ANGLE, shift=SHIFT)
+    found = found.select(order)
+    places = distinct_poses(found.rotation, found.translation, points.xyz, angle=ANGLE, shift=SHIFT)
     each = np.ones(len(order)) if hits is None else hits[order]
     count: Column = np.bincount(places.place, each, minlength=len(places.first)).astype(np.float64)
-    first = places.first
-    return Fits(turned[first], shifted[first], found.score[order][first], {"hits": count})
+    return Fits(*found.select(places.first), {"hits": count})
 
 
 def measured(fits: Fits, density: DensityMap, points: Points, contour: float) -> Fits:

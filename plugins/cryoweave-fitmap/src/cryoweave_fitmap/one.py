@@ -17,8 +17,9 @@ from cryoweave.io.atomic import atomic_file
 from cryoweave.kernels.encode import coarsened
 from cryoweave.kernels.fitted import atoms_of, resolution_of
 from cryoweave.kernels.fitting import Atoms, curved, points_of
+from cryoweave.kernels.places import Ground, ground_of
 from cryoweave.kernels.rigid import Points
-from cryoweave_fitmap.lattice import SHARE, Ground, ground_of, searched
+from cryoweave_fitmap.lattice import SHARE, searched
 from cryoweave_fitmap.local import Fits, fitted, measured, random_starts
 from cryoweave_fitmap.parts import confident, packed
 from cryoweave_fitmap.stages import IdentifyParams
@@ -84,7 +85,7 @@ def fits_of(atoms: Atoms, at: Asked, params: IdentifyParams, ctx: Context) -> Fi
         fits = fitted(at.density, points, starts, params.metric, params.steps, ctx.progress)
     else:
         found = searched(atoms, at.ground, params.angle_step, params.candidates, params.finish, ctx)
-        fits = Fits(found.rotation, found.translation, found.score, {})
+        fits = Fits(*found, {})
     inside = measured(fits, at.density, Points(atoms.xyz, np.ones(len(atoms.xyz))), at.contour).measures["inside"]
     fits = measured(fits, at.fine, points, at.contour)
     fits.measures["inside"] = inside

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Model
-from cryoweave.kernels.graph import nearest
+from cryoweave.kernels.graph import connected_components, nearest
 
 CONTACT = 10.0
 """Å between Cα of residues that touch."""
@@ -61,7 +61,7 @@ def packed(model: Model) -> Model:
     return model if kept.all() else model.select(kept)
 
 
-def _components(trace: Model) -> NDArray[np.intp]:
+def _components(trace: Model) -> NDArray[np.int32]:
     """Number of the part of each residue, -1 for those that touch nothing."""
     count = min(NEIGHBOURS, len(trace))
     index, distance = nearest(trace.xyz, trace.xyz, count)
@@ -69,23 +69,10 @@ def _components(trace: Model) -> NDArray[np.intp]:
     number, chain = trace.residue_number.astype(np.int64), trace.chain
     far = (np.abs(number[index] - number[:, None]) >= APART) | (chain[index] != chain[:, None])
     pairs = np.argwhere(far & (distance <= CONTACT))
-    root = np.arange(len(trace))
-    for i, k in pairs.tolist():
-        a, b = _top(root, i), _top(root, int(index[i, k]))
-        root[max(a, b)] = min(a, b)
-    found = np.array([_top(root, i) for i in range(len(trace))], np.intp)
-    alone = np.ones(len(trace), bool)
-    alone[pairs[:, 0]] = False
-    alone[index[tuple(pairs.T)]] = False
-    found[alone] = -1
+    edges = np.stack([pairs[:, 0], index[tuple(pairs.T)]], axis=1)
+    found = connected_components(len(trace), edges)
+    found[np.bincount(edges.reshape(-1), minlength=len(trace)) == 0] = -1
     return found
-
-
-def _top(root: NDArray[np.intp], at: int) -> int:
-    while root[at] != at:
-        root[at] = root[root[at]]
-        at = int(root[at])
-    return at
 
 
 def _with_loops(trace: Model, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:

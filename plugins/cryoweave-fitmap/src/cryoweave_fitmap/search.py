@@ -17,7 +17,6 @@ from cryoweave_fitmap.stages import SearchParams
 
 GRID = 3.0
 """Points of a simulated map for each resolution, along each side: as ChimeraX's molmap."""
-MEASURES = ("correlation", "about_mean", "overlap", "average", "inside", "hits")
 Starts = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -58,7 +57,7 @@ def search(density: DensityMap, models: ModelSet, params: SearchParams, ctx: Con
     check(params)
     contour = contour_of(density, params.contour)
     fields = _fields(density, params)
-    found = []
+    found: list[Poses] = []
     for at, (name, model) in enumerate(models):
         atoms = atoms_of(name, model)
         require_room(name, atoms, density)
@@ -67,7 +66,7 @@ def search(density: DensityMap, models: ModelSet, params: SearchParams, ctx: Con
         )
         fits = _climbed(atoms, fields, starts, params, ctx)
         found.append(_chosen(name, atoms, fits, density, contour, params, ctx))
-    return _together(list(models.names), found)
+    return Poses.joined(found)
 
 
 def _fields(density: DensityMap, params: SearchParams) -> list[Field]:
@@ -100,7 +99,7 @@ def _climbed(atoms: Atoms, fields: list[Field], starts: Starts, params: SearchPa
 
 def _chosen(
     name: str, atoms: Atoms, fits: Fits, density: DensityMap, contour: float, params: SearchParams, ctx: Context
-) -> Fits:
+) -> Poses:
     """The fits that lie in density enough, with all scores, in the order of the score."""
     inside = measured(fits, density, alike(atoms), contour).measures["inside"]
     whole = Field(density, params.resolution if params.points == "map" else None, False)
@@ -117,16 +116,5 @@ def _chosen(
     climbed = params.field == "curvature" or params.points == "atoms"
     score = fits.score if climbed else fits.measures["correlation"]
     order = np.lexsort((-fits.measures["average"], -score))[: params.top]
-    return fits.select(order)._replace(score=score[order])
-
-
-def _together(names: list[str], found: list[Fits]) -> Poses:
-    score = np.concatenate([one.score for one in found])
-    poses = Poses(
-        np.concatenate([one.rotation for one in found]),
-        np.concatenate([one.translation for one in found]),
-        score,
-        np.repeat(np.array(names), [len(one.score) for one in found]),
-        {name: np.concatenate([one.measures[name] for one in found]) for name in MEASURES},
-    )
-    return poses.select(np.argsort(-score, kind="stable"))
+    best = fits.select(order)
+    return Poses(best.rotation, best.translation, score[order], np.full(len(order), name), best.measures)

@@ -29,10 +29,10 @@ def fit(density: DensityMap, models: ModelSet, params: FitParams, ctx: Context) 
     target = of_map(density, parts, params, ctx)
     if params.copies > 1:
         groups = [parts] if params.together else [[part] for part in parts]
-        return _sorted([_complex(target, group, params, ctx) for group in groups])
+        return Poses.joined([_complex(target, group, params, ctx) for group in groups])
     if params.together and len(parts) > 1:
         return _complex(target, parts, params, ctx)
-    return _sorted([_alone(target, part, params, ctx) for part in parts])
+    return Poses.joined([_alone(target, part, params, ctx) for part in parts])
 
 
 def _alone(target: Mixture, part: Subunit, params: FitParams, ctx: Context) -> Poses:
@@ -148,19 +148,3 @@ class Shape:
         square = np.einsum("nij,jk,nik->n", turned, self.covariance, turned) + (moved**2).sum(axis=1)
         found: Array = np.sqrt(np.maximum(square, 0.0))
         return found
-
-
-def _sorted(parts: list[Poses]) -> Poses:
-    """All poses by falling score; those of one configuration stay together."""
-    if len(parts) == 1:
-        return parts[0]
-    score = np.concatenate([part.score for part in parts])
-    measures = {name: np.concatenate([part.measures[name] for part in parts]) for name in parts[0].measures}
-    everything = Poses(
-        np.concatenate([part.rotation for part in parts]),
-        np.concatenate([part.translation for part in parts]),
-        score,
-        np.concatenate([part.model for part in parts]),
-        measures,
-    )
-    return everything.select(np.argsort(-score, kind="stable"))

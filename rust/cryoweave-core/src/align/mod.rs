@@ -10,7 +10,7 @@ pub use thread::{thread_path, thread_paths};
 
 use ndarray::ArrayView2;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::metrics::check_points;
 
 /// What it costs to go from one residue's node to the next residue's.
@@ -46,11 +46,7 @@ pub struct Threading {
 
 /// What both ways to thread ask of their input.
 fn check_path(scores: ArrayView2<f32>, xyz: &[[f64; 3]]) -> Result<()> {
-    let (left, right) = (scores.nrows(), xyz.len());
-    if left != right {
-        let what = "the matrix needs one row a node";
-        return Err(Error::Length { what, left, right });
-    }
+    same_length("the matrix needs one row a node", scores.nrows(), xyz.len())?;
     check_points(xyz)?;
     check_scores("match", scores)
 }

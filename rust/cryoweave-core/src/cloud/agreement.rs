@@ -1,9 +1,9 @@
 //! How many points of a moved cloud find a partner that points the same way.
 use rayon::prelude::*;
 
-use super::{Motion, dot, positive, same_length};
+use super::{Motion, dot, positive};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Result, same_length};
 use crate::graph::{Tree, check_points};
 
 /// What one motion reaches, as numbers of source points.

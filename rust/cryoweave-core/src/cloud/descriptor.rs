@@ -7,9 +7,9 @@ use nalgebra::{Matrix3, SymmetricEigen};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{dot, minus, norm, positive, same_length};
+use super::{dot, minus, norm, positive};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::graph::check_points;
 
 const AZIMUTHS: usize = 8;

@@ -2,9 +2,9 @@
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
-use super::{Motion, dot, minus, norm, positive, same_length};
+use super::{Motion, dot, minus, norm, positive};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::graph::check_points;
 use crate::grid::frame::Frame;
 

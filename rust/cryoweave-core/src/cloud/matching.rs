@@ -2,9 +2,8 @@
 use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
-use super::same_length;
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 /// Fewer mutual pairs than this do not fix a motion.
 const LEAST: usize = 3;

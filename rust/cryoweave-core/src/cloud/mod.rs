@@ -79,14 +79,6 @@ fn positive(name: &'static str, value: f64) -> Result<()> {
     })
 }
 
-fn same_length(what: &'static str, left: usize, right: usize) -> Result<()> {
-    if left == right {
-        Ok(())
-    } else {
-        Err(Error::Length { what, left, right })
-    }
-}
-
 /// The middle value (of an even number the upper of the two); zero if there is none.
 fn median(mut values: Vec<f64>) -> f64 {
     if values.is_empty() {

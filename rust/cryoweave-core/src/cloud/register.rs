@@ -4,9 +4,9 @@
 //! distances agree, then the rotation by the differences within it, then the shift, each by truncated least squares.
 use super::clique::{Graph, largest_clique};
 use super::rotation::{robust_rotation, robust_shift};
-use super::{Motion, minus, norm, positive, same_length};
+use super::{Motion, minus, norm, positive};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Result, same_length};
 use crate::graph::check_points;
 
 /// The rotation is taken from at most so many differences of points.

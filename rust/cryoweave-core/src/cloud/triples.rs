@@ -2,9 +2,9 @@
 use rayon::prelude::*;
 
 use super::clique::{Graph, ones};
-use super::{Motion, minus, norm, positive, same_length};
+use super::{Motion, minus, norm, positive};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Result, same_length};
 use crate::graph::check_points;
 use crate::metrics::superpose;
 

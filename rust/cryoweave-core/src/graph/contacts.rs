@@ -2,7 +2,7 @@
 use rayon::prelude::*;
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 const CHUNK: usize = 16_384;
 const NOBODY: i32 = -1;
@@ -16,14 +16,7 @@ pub fn contact_edges(
     shape: [usize; 3],
     control: &Control,
 ) -> Result<Vec<[i32; 2]>> {
-    if voxels_zyx.len() != owner.len() {
-        let what = "voxels and owners differ in length";
-        return Err(Error::Length {
-            what,
-            left: voxels_zyx.len(),
-            right: owner.len(),
-        });
-    }
+    same_length("voxels and owners differ in length", voxels_zyx.len(), owner.len())?;
     let outside = |v: &[i32; 3]| (0..3).any(|a| usize::try_from(v[a]).map_or(true, |i| i >= shape[a]));
     if let Some(row) = voxels_zyx.iter().position(outside) {
         return Err(Error::Row {

@@ -28,7 +28,7 @@ pub use skeleton::skeleton;
 pub use spanning::{connected_components, minimum_spanning_tree};
 pub use tabu::{Search, Trajectory, tabu_trees};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 /// Refuse edges that name a node outside of `0..nodes`, or join a node to itself.
 fn check_edges(nodes: usize, edges: &[[i32; 2]]) -> Result<()> {
@@ -57,13 +57,7 @@ fn check_edges(nodes: usize, edges: &[[i32; 2]]) -> Result<()> {
 
 /// Refuse weights that are not as many as the edges, or not finite.
 fn check_weights(edges: &[[i32; 2]], weights: &[f64]) -> Result<()> {
-    if edges.len() != weights.len() {
-        return Err(Error::Length {
-            what: "edges and weights differ in length",
-            left: edges.len(),
-            right: weights.len(),
-        });
-    }
+    same_length("edges and weights differ in length", edges.len(), weights.len())?;
     match weights.iter().position(|w| !w.is_finite()) {
         Some(row) => Err(Error::Row {
             what: "an edge's weight is not finite",

@@ -5,7 +5,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 /// Steps of the search between two looks at the control.
 const CHECK: usize = 1024;
@@ -74,13 +74,8 @@ impl Costs<'_> {
 
 fn check(costs: &Costs, search: &Annealing) -> Result<()> {
     let ends = 2 * costs.skip.len();
-    if costs.join.len() != ends * ends {
-        return Err(Error::Length {
-            what: "joins are not as many as the squared number of segments' ends",
-            left: costs.join.len(),
-            right: ends * ends,
-        });
-    }
+    let what = "joins are not as many as the squared number of segments' ends";
+    same_length(what, costs.join.len(), ends * ends)?;
     if costs.skip.is_empty() {
         return Err(Error::Empty("there are no segments to order"));
     }

@@ -12,7 +12,7 @@ use super::spanning::Sets;
 use super::tree::{Move, Rooted};
 use super::{check_edges, check_not_negative, check_weights};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 /// Places swept in one round below which a second thread costs more than it saves.
 const WORTH_THREADS: usize = 1 << 17;
@@ -82,14 +82,11 @@ fn check(graph: &Candidates, search: &Search) -> Result<()> {
     check_weights(graph.edges, graph.scores)?;
     check_not_negative(graph.lengths)?;
     check_not_negative(graph.scores)?;
-    if graph.frozen.len() != graph.edges.len() {
-        let what = "edges and frozen differ in length";
-        return Err(Error::Length {
-            what,
-            left: graph.edges.len(),
-            right: graph.frozen.len(),
-        });
-    }
+    same_length(
+        "edges and frozen differ in length",
+        graph.edges.len(),
+        graph.frozen.len(),
+    )?;
     if !(search.stretch.is_finite() && search.stretch >= 1.0) {
         return Err(Error::Parameter {
             name: "stretch",

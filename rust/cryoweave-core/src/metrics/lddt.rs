@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use super::check_points;
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::graph::Cells;
 
 /// Atoms that one task counts the distances of.
@@ -78,13 +78,7 @@ fn check(input: &Lddt) -> Result<usize> {
         ("reference atoms and partners differ in length", input.partner.len()),
         ("reference atoms and residues differ in length", input.residue.len()),
     ] {
-        if length != atoms {
-            return Err(Error::Length {
-                what,
-                left: atoms,
-                right: length,
-            });
-        }
+        same_length(what, atoms, length)?;
     }
     let rule = "positive and finite";
     let positive = |value: f64| value > 0.0 && value.is_finite();

@@ -10,7 +10,7 @@ pub use lddt::{Kept, Lddt, lddt};
 pub use superpose::{Superposition, superpose};
 pub use tm::{Similarity, tm_distance_scale, tm_score};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 /// Farther from the origin than any model is, near enough for squares and sums to stay exact to many digits.
 const FARTHEST: f64 = 1e9;
@@ -30,9 +30,5 @@ pub(crate) fn check_points(xyz: &[[f64; 3]]) -> Result<()> {
 }
 
 fn check_equal_length(left: usize, right: usize) -> Result<()> {
-    if left == right {
-        return Ok(());
-    }
-    let what = "the two sets of points differ in length";
-    Err(Error::Length { what, left, right })
+    same_length("the two sets of points differ in length", left, right)
 }

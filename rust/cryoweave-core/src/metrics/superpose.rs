@@ -2,7 +2,7 @@
 use nalgebra::{Matrix3, Matrix4, Quaternion, SymmetricEigen, UnitQuaternion, Vector3};
 
 use super::{check_equal_length, check_points};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 /// `rotation * mobile + translation` lies on the target.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,14 +44,7 @@ pub fn superpose(mobile: &[[f64; 3]], target: &[[f64; 3]], weights: Option<&[f64
 
 /// The largest weight; weights are divided by it so that their sums neither overflow nor vanish.
 fn check_weights(weights: &[f64], points: usize) -> Result<f64> {
-    if weights.len() != points {
-        let what = "points and weights differ in length";
-        return Err(Error::Length {
-            what,
-            left: points,
-            right: weights.len(),
-        });
-    }
+    same_length("points and weights differ in length", points, weights.len())?;
     let (name, rule) = ("a weight", "finite and not negative");
     if let Some(&value) = weights.iter().find(|w| !w.is_finite() || **w < 0.0) {
         return Err(Error::Parameter { name, rule, value });

@@ -7,7 +7,7 @@ use nalgebra::{Matrix3, Vector3};
 use ndarray::{ArrayView3, Axis};
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::grid::frame::Frame;
 
 mod complex;
@@ -148,14 +148,6 @@ fn is_covariance(one: &Matrix3<f64>) -> bool {
     let size = one.abs().max();
     let symmetric = (one - one.transpose()).abs().max() <= 1e-6 * size;
     one.iter().all(|x| x.is_finite()) && symmetric && one.cholesky().is_some()
-}
-
-fn same_length(what: &'static str, left: usize, right: usize) -> Result<()> {
-    if left == right {
-        Ok(())
-    } else {
-        Err(Error::Length { what, left, right })
-    }
 }
 
 /// Logarithm of `(2π)^{-3/2} |S|^{-1/2}`.

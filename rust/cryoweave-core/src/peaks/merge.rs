@@ -1,6 +1,6 @@
 //! Thinning of points: the densest stand, and take in those around them.
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::graph::{Cells, check_points};
 
 /// The owner of a point that was left out.
@@ -68,14 +68,7 @@ pub fn merge_points(
 
 fn check(points: &[[f64; 3]], density: &[f32], radius: f64, keep: Option<&[bool]>) -> Result<()> {
     check_points(points)?;
-    let length = |what, right: usize| match points.len() == right {
-        true => Ok(()),
-        false => Err(Error::Length {
-            what,
-            left: points.len(),
-            right,
-        }),
-    };
+    let length = |what, right| same_length(what, points.len(), right);
     length("points and densities differ in length", density.len())?;
     length(
         "points and keep differ in length",

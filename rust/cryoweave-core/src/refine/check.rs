@@ -1,6 +1,6 @@
 //! What atoms and restraints must be like before anything moves.
 use super::{Atoms, Contacts, Restraints};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 pub(super) fn lengths(atoms: &Atoms, restraints: &Restraints) -> Result<()> {
     let pairs = restraints.pairs.len();
@@ -23,9 +23,7 @@ pub(super) fn lengths(atoms: &Atoms, restraints: &Restraints) -> Result<()> {
         ),
     ];
     for (what, left, right) in lengths {
-        if left != right {
-            return Err(Error::Length { what, left, right });
-        }
+        same_length(what, left, right)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Pose, apply, check_poses, cross};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::grid::frame::Frame;
 use crate::grid::interpolate::value_and_gradient;
 use crate::grid::{Solid, check_points};
@@ -36,13 +36,11 @@ impl<'a> Field<'a> {
         let mut largest: f32 = 0.0;
         let solid = |map: ArrayView3<'a, f32>| {
             largest = map.iter().fold(largest, |most, value| most.max(value.abs()));
-            if map.len() != frame.voxels() {
-                return Err(Error::Length {
-                    what: "a map's shape and its voxels differ in number",
-                    left: map.len(),
-                    right: frame.voxels(),
-                });
-            }
+            same_length(
+                "a map's shape and its voxels differ in number",
+                map.len(),
+                frame.voxels(),
+            )?;
             Solid::finite(map, control)
         };
         let channels = maps.into_iter().map(solid).collect::<Result<_>>()?;
@@ -83,10 +81,7 @@ impl<'a> Points<'a> {
                 .map(|weights| ("points and weights differ in number", weights.len())),
         );
         for (what, right) in lengths {
-            if right != self.xyz.len() {
-                let left = self.xyz.len();
-                return Err(Error::Length { what, left, right });
-            }
+            same_length(what, self.xyz.len(), right)?;
         }
         let numbers = self.values.iter().chain(self.weights.unwrap_or(&[]));
         match numbers.copied().find(|value| !value.is_finite()) {

@@ -14,7 +14,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 use crate::rotations::check_matrices;
 pub use fft::fast_size;
 use fft::{Buffers, Parts, Plan, Products, Spectra};
@@ -390,16 +390,16 @@ fn check(target: &Target, template: &Template, score: Score) -> Result<()> {
         });
     }
     let wanted = if score == Score::Local { 1 } else { template.channels() };
-    same(
+    same_length(
         "the template and the target differ in channels",
         target.channels.len(),
         wanted,
     )?;
     if score == Score::Local {
-        same("a local score needs the channels w t and w", template.channels(), 2)?;
+        same_length("a local score needs the channels w t and w", template.channels(), 2)?;
     }
     for channel in target.channels {
-        same(
+        same_length(
             "the target's shape and its voxels differ in number",
             channel.len(),
             voxels,
@@ -410,14 +410,14 @@ fn check(target: &Target, template: &Template, score: Score) -> Result<()> {
         }
     }
     if let Some(allowed) = target.allowed {
-        same(
+        same_length(
             "the target and the voxels allowed differ in number",
             allowed.len(),
             voxels,
         )?;
     }
     if let Some(factor) = target.factor {
-        same("the target and its factors differ in number", factor.len(), voxels)?;
+        same_length("the target and its factors differ in number", factor.len(), voxels)?;
         if let Some(value) = factor.iter().find(|value| !value.is_finite()) {
             return Err(Error::Parameter {
                 name: "a factor of the target",
@@ -440,14 +440,6 @@ fn check(target: &Target, template: &Template, score: Score) -> Result<()> {
         });
     }
     Ok(())
-}
-
-fn same(what: &'static str, left: usize, right: usize) -> Result<()> {
-    if left == right {
-        Ok(())
-    } else {
-        Err(Error::Length { what, left, right })
-    }
 }
 
 /// Distance from the centre along one cyclic axis.

@@ -3,7 +3,7 @@ use ndarray::ArrayView2;
 
 use super::{LARGEST, Step, Threading, check_cost, check_path, distance};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, same_length};
 
 mod block;
 mod row;
@@ -50,11 +50,7 @@ pub fn thread_gapped(
     step.check()?;
     gaps.check()?;
     check_path(scores, xyz)?;
-    let (left, right) = (breaks.len(), xyz.len());
-    if left != right {
-        let what = "breaks and nodes differ in length";
-        return Err(Error::Length { what, left, right });
-    }
+    same_length("breaks and nodes differ in length", breaks.len(), xyz.len())?;
     let residues = scores.ncols();
     if residues == 0 {
         return Err(Error::Empty("there are no residues to thread"));
