@@ -7,7 +7,8 @@
 //!
 //! Only forward transforms are needed: `conj(T) M` goes back as its conjugate does forward, since what comes out is real.
 
-use super::lanes::{Complex, Fft, LANES, Turn, ZERO, wide};
+use super::lanes::{Complex, LANES, Turn, ZERO, wide};
+use super::lines::Fft;
 use crate::control::Control;
 use crate::error::Result;
 

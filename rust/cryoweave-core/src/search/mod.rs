@@ -4,6 +4,7 @@
 //! number of rotations.
 mod fft;
 mod lanes;
+mod lines;
 mod template;
 #[cfg(test)]
 mod tests;
