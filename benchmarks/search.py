@@ -38,7 +38,7 @@ from cryoweave.pipeline.measure import measured
 CLONE = Path(__file__).resolve().parents[1]
 PEERS = {"powerfit-em": "powerfit", "pytme": "match_template"}
 """Name on PyPI, and program."""
-KERNELS = {"cosine": 1, "vectors": 3, "local": 2}
+KERNELS = {"cosine": 1, "vectors": 3, "sphere": 1, "local": 2}
 """Channels of the template."""
 SIDES = {64: 300, 96: 100, 128: 40}
 """Sides of the box, and rotations."""
@@ -72,12 +72,17 @@ def best(runs: dict[str, Callable[[], Any]], rounds: int = ROUNDS) -> dict[str, 
 
 
 def searched(kind: str, shape: tuple[int, int, int], width: int) -> Callable[[int], Any]:
-    """Our search for a ball of noise of this width in a box of noise; one call searches so many rotations."""
+    """Our search for a ball of noise of this width in a box of noise; one call searches so many rotations.
+
+    The kind `sphere` is the local correlation under a mask that no rotation changes: the local deviation is known before.
+    """
     rng, side = np.random.default_rng(0), width + 2
     ball = np.linalg.norm(np.indices([side] * 3) - (side - 1) / 2, axis=0) < width / 2
     values = (ball * rng.random((KERNELS[kind], side, side, side))).astype(np.float32)
     template = Template(values, (1.0,) * 3, ((side - 1) / 2,) * 3, vectors=kind == "vectors")
-    target = Target(rng.random((3 if kind == "vectors" else 1, *shape)).astype(np.float32), (1.0,) * 3)
+    factor = rng.random(shape).astype(np.float32) if kind == "sphere" else None
+    density = rng.random((3 if kind == "vectors" else 1, *shape)).astype(np.float32)
+    target = Target(density, (1.0,) * 3, factor=factor)
     turns = random_rotations(10_000, 0)
     return lambda n: rotational_search(target, template, "local" if kind == "local" else "cosine", turns[:n])
 
@@ -200,7 +205,7 @@ def engines(data: Path, peers: Path, folder: Path, angle: float, threads: int) -
     for name, score, ours in (
         ("powerfit-em", "box", "local"),
         ("pytme", "LCC", "cosine"),
-        ("pytme", "FLCSphericalMask", "local"),
+        ("pytme", "FLCSphericalMask", "sphere"),
         ("pytme", "FLC", "local"),
     ):
         if program(peers, name) is None:

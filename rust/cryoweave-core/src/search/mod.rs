@@ -19,7 +19,7 @@ use crate::error::{Error, Result, same_length};
 use crate::rotations::check_matrices;
 pub use fft::fast_size;
 use fft::{Buffers, Parts, Plan, Products, Spectra};
-use lanes::LANES;
+use lanes::{LANES, wide};
 pub use template::Template;
 
 /// A local variance below this share of the largest is noise in the arithmetic, and gives no score.
@@ -193,7 +193,10 @@ impl<'a> Engine<'a> {
         let fill = |z: usize, y: usize, rows: &mut [Vec<f32>]| {
             let found = turned.row(signed(z, nz), signed(y, ny), nx, rows);
             if let Some((_, many)) = found {
-                sums.add(rows, many, self.score);
+                wide(
+                    #[inline(always)]
+                    || sums.add(rows, many, self.score),
+                );
             }
             found
         };
@@ -203,8 +206,13 @@ impl<'a> Engine<'a> {
         let (arch, mut best) = (Arch::new(), (f32::NEG_INFINITY, 0));
         let take = |first: usize, rows: &mut [Vec<f32>]| {
             let at = first..first + rows[0].len();
-            sums.score(rows, self.score, self.flat);
-            self.weigh(&mut rows[0], at.clone());
+            wide(
+                #[inline(always)]
+                || {
+                    sums.score(rows, self.score, self.flat);
+                    self.weigh(&mut rows[0], at.clone());
+                },
+            );
             let most = arch.dispatch(Keep {
                 row: &rows[0],
                 score: &mut found.score[at.clone()],
@@ -223,6 +231,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A row of scores times the target's factor, -infinity where no centre may lie.
+    #[inline(always)]
     fn weigh(&self, row: &mut [f32], at: std::ops::Range<usize>) {
         if let Some(factor) = &self.factor {
             for (value, factor) in row.iter_mut().zip(&factor[at.clone()]) {
@@ -271,6 +280,7 @@ struct Sums {
 }
 
 impl Sums {
+    #[inline(always)]
     fn add(&mut self, rows: &[Vec<f32>], many: usize, score: Score) {
         match score {
             Score::Sum => {}
@@ -288,6 +298,7 @@ impl Sums {
     }
 
     /// Scores from the outputs of the correlation, into the first row.
+    #[inline(always)]
     fn score(&self, rows: &mut [Vec<f32>], score: Score, flat: f32) {
         match (score, rows) {
             (Score::Cosine, [row, ..]) => {
@@ -318,6 +329,7 @@ impl Sums {
     }
 }
 
+#[inline(always)]
 fn sum_of(row: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     let parts = row.chunks_exact(LANES);
     let rest = parts.remainder();
