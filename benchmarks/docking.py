@@ -8,7 +8,8 @@ and resolution a map is simulated with noise and solvent (stage `model.simulate`
 at random by a seed and fitted alone. Its right pose is its least-squares superposition on the complex. A fit succeeds
 if both the partner's Cα and those at the interface (within 10 Å of the other partner) are less than 5 Å off (root mean
 square), or, of a partner of equal chains, if it lies in its own trace with the chains exchanged. Rows are added to
-RESULTS.tsv; what is there is not done again.
+RESULTS.tsv; what is there is not done again. A method `chains+STAGE` fits the partner's backbone to the main chain that
+`unet.chains` finds in the map, in place of the density.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from cryoweave import load_model, run_stage
-from cryoweave.data import ModelSet
+from cryoweave.data import DensityMap, ModelSet
 from cryoweave.errors import CryoweaveError
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.metrics import superpose
@@ -33,6 +34,8 @@ SAME = 2.0
 """Å from Cα to the nearest Cα: poses of wrong places have 3 and more."""
 NEAR, ENOUGH = 5.0, 0.85
 """A partner belongs to the complex if so many of its Cα are so close (Å) to one of the complex."""
+CHAINS = "chains+"
+BACKBONE = ("N", "CA", "C")
 COLUMNS = ("complex", "partner", "residues", "resolution", "method", "poses", "rank", "rmsd", "irmsd", "score", "z",
            "next_score", "next_z", "seconds")  # fmt: skip
 
@@ -108,9 +111,17 @@ def judged(poses, model, place, face):
             "score": poses.score[0], "z": z[0], "next_score": second[0], "next_z": second[1]}  # fmt: skip
 
 
+def main_chain(density):
+    found = run_stage("unet.chains", density=density)
+    return DensityMap(found.values[found.classes.index("backbone")].astype(np.float32), found.frame)
+
+
 def fitted(method, density, model, resolution):
     stage, _, extra = method.partition(":")
     params = {"resolution": resolution, "top": 10}
+    if stage.startswith(CHAINS):
+        stage = stage.removeprefix(CHAINS)
+        model = model.select(np.isin(model.atom_name, BACKBONE))
     for setting in filter(None, extra.split(";")):
         name, _, value = setting.partition("=")
         params[name] = float(value) if value.replace(".", "").isdigit() else value
@@ -132,18 +143,20 @@ def measure(options):
             cases(options.data / "structures" / "bm5", options.complexes)
         ):
             for resolution in resolutions:
-                density = None
+                density = chains = None
                 for i, part in enumerate("rl"):
                     model = moved(partners[i], seed=1000 * number + i)
                     for method in options.methods.split(","):
                         if (name, part, f"{resolution:g}", method) in done:
                             continue
                         density = density or simulated(complex_, resolution, number)
+                        if method.startswith(CHAINS):
+                            chains = chains or main_chain(density)
                         row = {"complex": name, "partner": part, "residues": len(places[i])}
                         row |= {"resolution": f"{resolution:g}", "method": method}
                         begun = time.perf_counter()
                         try:
-                            poses = fitted(method, density, model, resolution)
+                            poses = fitted(method, chains if method.startswith(CHAINS) else density, model, resolution)
                             row |= judged(poses, model, places[i], faces[i])
                         except CryoweaveError as error:
                             print(f"{name} {part} {resolution:g} {method}: {error}")

@@ -74,7 +74,7 @@ def best(runs: dict[str, Callable[[], Any]], rounds: int = ROUNDS) -> dict[str, 
 def searched(kind: str, shape: tuple[int, int, int], width: int) -> Callable[[int], Any]:
     """Our search for a ball of noise of this width in a box of noise; one call searches so many rotations.
 
-    The kind `sphere` is the local correlation under a mask that no rotation changes: the local deviation is known before.
+    The kind `sphere` is the local correlation under a mask that no rotation changes: its deviation is known before.
     """
     rng, side = np.random.default_rng(0), width + 2
     ball = np.linalg.norm(np.indices([side] * 3) - (side - 1) / 2, axis=0) < width / 2
