@@ -147,6 +147,24 @@ def test_symmetry_makes_copies_about_the_middle_of_the_map():
         run_stage("fit.place", density=density, models=models, poses=one, params={"symmetry": "T"})
 
 
+@pytest.mark.parametrize(("copies", "said"), [(3, "1 of 3 copies of one by the symmetry H0,40,3"), (2, "")])
+def test_copies_that_leave_the_map_are_told(copies, said, caplog):
+    frame = Frame((50, 60, 60), (2.0, 2.0, 2.0))
+    density = DensityMap(np.ones(frame.shape_zyx, np.float32), frame)
+    low = Poses(np.eye(3)[None], np.array([[60.0, 60.0, 25.0]]) - MODEL.xyz.mean(axis=0), [1.0], ["one"])
+    symmetry = f"H0,40,{copies}"
+    run_stage(
+        "fit.place",
+        density=density,
+        models=ModelSet(("one",), (MODEL,)),
+        poses=low,
+        params={"symmetry": symmetry, "copies": copies},
+    )
+    warned = " ".join(record.getMessage() for record in caplog.records)
+    assert said in warned
+    assert bool(said) == ("little density" in warned)
+
+
 def test_a_pose_on_the_axis_that_clashes_with_its_own_copies_is_told():
     frame = Frame((60, 60, 60), (2.0, 2.0, 2.0))
     density = DensityMap(np.zeros(frame.shape_zyx, np.float32), frame)

@@ -11,11 +11,14 @@ from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import nearest
+from cryoweave.kernels.grid import interpolate
 from cryoweave.kernels.symmetry import Symmetry, symmetry_of
 from cryoweave_fit.stages import PlaceParams
 
 CLOSE = 3.0
 """Å between Cα (or P) of two models that count as a clash."""
+WEAK = 0.5
+"""Share of the density at the pose itself below which a copy by symmetry is off the map, or the symmetry wrong."""
 
 
 def check(params: PlaceParams, **_inputs: object) -> None:
@@ -40,6 +43,11 @@ def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlacePar
         traces = [copy.residue_xyz() for copy in copies]
         if _clashes(traces, there, params.clash):
             continue
+        if weak := _weak(density, traces):
+            ctx.log.warning(
+                "%d of %d copies of %s by the symmetry %s have little density: fewer copies, or is its axis elsewhere?",
+                *(weak, len(copies), name, params.symmetry),
+            )
         parts += copies
         there = np.concatenate([there, *traces])
         left[name] -= len(copies)
@@ -59,6 +67,12 @@ def _copies(model: Model, poses: Poses, at: int, group: Symmetry) -> Iterator[ND
     xyz = poses.moved(model.xyz, at)
     for turn, shift in zip(group.rotation, group.translation, strict=True):
         yield xyz @ turn.T + shift
+
+
+def _weak(density: DensityMap, traces: list[NDArray[np.float64]]) -> int:
+    """How many copies of the first have far less density than it."""
+    means = [float(interpolate(density.values, density.frame, trace).mean()) for trace in traces]
+    return sum(mean < WEAK * means[0] for mean in means[1:])
 
 
 def _clashes(traces: list[NDArray[np.float64]], there: NDArray[np.float64], most: float) -> bool:
