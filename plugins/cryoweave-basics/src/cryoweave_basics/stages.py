@@ -82,6 +82,15 @@ class SimulateParams(Params):
     mask_edge: float = param(0.0, "over which the mask falls off", unit="Å", ge=0, le=100)
 
 
+class OracleParams(Params):
+    """Parameters of ``model.points``."""
+
+    error: float = param(0.5, "root mean square error of the positions", unit="Å", ge=0, le=5)
+    missing: float = param(0.1, "share of the residues that have no point", ge=0, lt=1)
+    false: float = param(0.1, "false points over residues", ge=0, le=5)
+    accuracy: float = param(0.6, "share of the points whose most likely amino acid is right", gt=0, lt=1)
+
+
 class SolventParams(Params):
     """Parameters of ``map.solvent``."""
 
@@ -196,6 +205,15 @@ STAGES = [
         optional=("density",),
         params=SimulateParams,
         check="cryoweave_basics.simulated:check",
+    ),
+    Stage(
+        id="model.points",
+        kind=Kind.DETECT,
+        summary="what a detector of a chosen quality would find of a known model, to judge tracers by themselves",
+        load="cryoweave_basics.oracle:points",
+        takes={"model": Model},
+        gives=PointCloud,
+        params=OracleParams,
     ),
     Stage(
         id="map.solvent",
