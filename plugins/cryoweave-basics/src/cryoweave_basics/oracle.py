@@ -70,8 +70,8 @@ def _amino_acids(letters: NDArray[np.str_], accuracy: float, rng: np.random.Gene
     """Probabilities whose largest is right in this share of the cases.
 
     Gumbel noise on logits that are ln(19 a / (1 − a)) for the right class and 0 for the others makes the right one the
-    largest with the chance a (Gumbel 1954), and what is not the largest still tells something. An unknown one has no right
-    class.
+    largest with the chance a (Gumbel 1954), and what is not the largest still tells something. An unknown one has none
+    that is right.
     """
     classes = list(AMINO_ACIDS.values())
     right = letters[:, None] == np.array(classes)
