@@ -195,7 +195,10 @@ def fit_folder(run_folder: Path) -> Path:
     """The same run, of which a fit made the model."""
     start, poses = fitted(helix())
     write_poses(run_folder, poses, ModelSet(("helix",), (start,)))
-    entry = step("search", "some.search", "fit", inputs={"density": "input.density"}) | {"gives": "Poses"}
+    entry = step("search", "some.search", "fit", inputs={"density": "input.density"}) | {
+        "gives": "Poses",
+        "measures": {"laplacian": {"definition": "how curved", "unit": "", "higher_is_better": True}},
+    }
     change_record(run_folder, steps=[entry, *json.loads((run_folder / "record.json").read_text())["steps"][2:]])
     return run_folder
 

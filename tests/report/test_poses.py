@@ -11,6 +11,7 @@ import pytest
 
 from cryoweave.data import Model, Poses
 from cryoweave.data.model import joined_models
+from cryoweave.data.poses import COMMON_MEASURES
 from cryoweave.report import page, poses, read_run, spread, write_report
 from cryoweave.report.curves import BOTTOM, LEFT, RIGHT, TOP
 from cryoweave.report.placements import Placements, placed_in
@@ -56,7 +57,7 @@ def test_the_page_has_every_number_with_its_meaning(fit_folder):
         '<tr class="placed"><th scope="row" class="num">2</th><td>helix</td><td class="said"><span class="tag">' in html
     )
     assert '<span class="tag">placed</span></td><td class="num">0.300</td><td class="num">9</td>' in html
-    for name, metric in (("laplacian", poses.MEASURES["laplacian"].definition), ("odd", poses.UNKNOWN)):
+    for name, metric in (("laplacian", "how curved"), ("z", COMMON_MEASURES["z"].definition), ("odd", poses.UNKNOWN)):
         assert f'<span title="{escape(metric).replace("&#x27;", "&#39;")}">{name}</span>' in html
     assert ">none</span>" not in html
     assert '<td class="num">–</td>' in html

@@ -7,7 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data.arrays import frozen, same_length, short_repr
+from cryoweave.data.scores import Metric
 from cryoweave.errors import InputError
+
+COMMON_MEASURES = {
+    "z": Metric(
+        "how far the score stands out of those of the other places that were found, in standard deviations; copies of "
+        "one chain in a map stand out together",
+        "",
+        True,
+    ),
+    "sure": Metric("chance that the pose is right", "", True),
+}
+"""Measures of poses that mean the same in every method."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from cryoweave.data import ScoreTable
+from cryoweave.data import Metric, ScoreTable
 from cryoweave.errors import PluginError, UsageError
 from cryoweave.host.params import NoParams, Params
 
@@ -77,6 +77,8 @@ class Stage:
         Raise it when the same inputs give another result: it is part of the cache key.
     offers
         Ids of validators of which this stage makes an optional input of its type when nobody gave what they need.
+    measures
+        What the numbers of its poses mean, by name; ``z`` and ``sure`` mean the same everywhere.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Stage:
     version: int = 1
     check: str = ""
     offers: tuple[str, ...] = ()
+    measures: Mapping[str, Metric] = field(default_factory=dict)
 
     @property
     def is_validator(self) -> bool:

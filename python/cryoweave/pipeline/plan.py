@@ -86,6 +86,7 @@ class Plan:
 
 def describe(step: WiredStep) -> dict[str, Any]:
     """A step in JSON's types, as plans and records hold it."""
+    measures = {name: dataclasses.asdict(metric) for name, metric in step.stage.measures.items()}
     return {
         "step": step.name,
         "stage": step.stage.id,
@@ -96,6 +97,7 @@ def describe(step: WiredStep) -> dict[str, Any]:
         "inputs": dict(step.sources),
         "gives": step.stage.gives.__name__,
         "cites": list(step.stage.cites),
+        **({"measures": measures} if measures else {}),
     }
 
 

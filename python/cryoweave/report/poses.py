@@ -1,11 +1,14 @@
 """The table of poses, what each of its numbers means, and what to think of the best."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Metric, Poses
+from cryoweave.data.poses import COMMON_MEASURES
 from cryoweave.kernels.graph import nearest
 from cryoweave.report.folder import RunFolder
 from cryoweave.report.placements import Placements
@@ -24,53 +27,6 @@ MOST_GHOSTS, MOST_RESIDUES = 5, 6000
 GHOST_COLORS = ("#d55e00", "#009e73", "#b5559b", "#c98a00", "#3aa6d8")
 SCORE = "what the method ranks by"
 UNKNOWN = "as the method gives it; its page in docs/methods says more"
-MEASURES = {
-    "z": Metric(
-        "how far the score stands out of those of the other places that were found, in standard deviations; copies of "
-        "one chain in a map stand out together",
-        "",
-        True,
-    ),
-    SURE: Metric("chance that the pose is right", "", True),
-    "laplacian": Metric(
-        "correlation of the curvatures (Laplacians) of the map and of the model's density at the resolution: "
-        "outlines count, not the mass; comparable between methods",
-        "",
-        True,
-    ),
-    "correlation": Metric(
-        "correlation of the map with the model's density at the resolution, over the voxels of the model's density; "
-        "high in any dense place",
-        "",
-        True,
-    ),
-    "about_mean": Metric("correlation as before, but of deviations from the two means", "", True),
-    "overlap": Metric("mean product of the map and the model's density", "", True),
-    "average": Metric("mean of the map under the model's density, in the map's units", "", True),
-    "inside": Metric("share of the model's atoms where the map is above the contour", "", True),
-    "curvature": Metric("correlation of the curvatures of map and model", "", True),
-    "hits": Metric("how many starts led to this place", "", True),
-    "clash": Metric("overlap of the models of one configuration, over that of each with itself", "", False),
-    "configuration": Metric("poses of one configuration were placed together"),
-    "own_correlation": Metric("correlation of this copy alone with the map", "", True),
-    "per_vector": Metric("score for each of the model's vectors", "", True),
-    "fisher_z": Metric("Fisher's z of the score", "", True),
-    "agreeing": Metric("agreement of the directions of matched points", "", True),
-    "matched": Metric("points of the model that have one of the map near them", "", True),
-    "correspondences": Metric("pairs of points of model and map that agree on this pose", "", True),
-    "cosine": Metric("mean cosine between directions of model and map", "", True),
-    "p_value": Metric("chance of such a fit among all of this structure", "", False),
-    "bh_p_value": Metric("the same, adjusted for the number of fits (Benjamini and Hochberg)", "", False),
-    "one_tailed_p_value": Metric("chance of a fit as good as this among all of this structure", "", False),
-    "cross_p_value": Metric("chance that a wrong structure of this size scores so high", "", False),
-    "cross_bh_p_value": Metric("the same, adjusted for the number of structures (Benjamini and Hochberg)", "", False),
-    "structure_rank": Metric("place of the structure among all", "", False),
-    "second_best": Metric("what the structure's second best fit scores"),
-    "difference": Metric("by how much the structure's best fit is better than its second", "", True),
-    "residues": Metric("residues of the structure"),
-    "eta0": Metric("share of the structure's fits that chance explains"),
-}
-"""What methods call their numbers; the common ones are those of the last columns that every method gets."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +104,25 @@ def table_of(run: RunFolder, ghosts: list[Ghost]) -> PoseTable | None:
         )
         for i in shown
     ]
+    meanings = {**_told(run.steps), **COMMON_MEASURES}
     source = next((str(step["stage"]) for step in run.steps if step.get("gives") == "Poses"), "")
     score = Metric(f"{SCORE} ({source})" if source else SCORE, "", True)
     verdict, good = verdict_of(poses)
     sure = significant(poses)
     if doubled := sum(bool(sure[row.rank - 1]) and row.taken > SHARED for row in rows):
         verdict += f" {doubled} of them would overlap the model, which has better poses there, and cannot be right too."
-    columns = [(name, MEASURES.get(name, Metric(UNKNOWN))) for name in names]
+    columns = [(name, meanings.get(name, Metric(UNKNOWN))) for name in names]
     return PoseTable(score, columns, rows, len(poses), len(there.placed), there.copies, verdict, good)
+
+
+def _told(steps: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
+    """What the run's steps say of their measures."""
+    found = {}
+    for step in steps:
+        for name, about in (step.get("measures") or {}).items():
+            unit, higher = about.get("unit"), about.get("higher_is_better")
+            found[name] = Metric(str(about.get("definition") or UNKNOWN), str(unit or ""), higher)
+    return found
 
 
 def _remark(there: Placements, pose: int) -> str:

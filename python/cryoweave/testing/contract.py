@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, Traces
+from cryoweave.data import DensityMap, Model, PointCloud, Poses, ProbabilityMaps, Traces
+from cryoweave.data.poses import COMMON_MEASURES
 from cryoweave.errors import CryoweaveError
 from cryoweave.host import Context, Params, Registry, Stage, registry
 from cryoweave.host.params import describe
@@ -85,7 +86,12 @@ class StageContract:
         unknown = set(inputs) - set(self.stage.takes)
         assert not unknown, f"inputs() gives {unknown}, which the stage does not take"
         before = {name: digest(value) for name, value in inputs.items()}
-        assert isinstance(self.run(Context(scratch=tmp_path), **inputs), self.stage.gives)
+        found = self.run(Context(scratch=tmp_path), **inputs)
+        assert isinstance(found, self.stage.gives)
+        if isinstance(found, Poses):
+            came = {name for value in inputs.values() if isinstance(value, Poses) for name in value.measures}
+            unexplained = {*found.measures} - {*self.stage.measures} - {*COMMON_MEASURES} - came
+            assert not unexplained, f"say in Stage.measures what {unexplained} means"
         assert {name: digest(value) for name, value in inputs.items()} == before
 
     def test_same_seed_gives_the_same_result(self, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Literal
 
-from cryoweave.data import DensityMap, ModelSet, Poses
+from cryoweave.data import DensityMap, Metric, ModelSet, Poses
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 DOI = "10.1038/s41467-024-45861-4"
@@ -51,6 +51,13 @@ class AlignParams(Params):
     refined: int = param(100, "triples: distinct motions that are refined", ge=1, le=10_000)
 
 
+MEASURES = {
+    "agreeing": Metric("agreement of the directions of matched points", "", True),
+    "matched": Metric("points of the model that have one of the map near them", "", True),
+    "correspondences": Metric("pairs of points of model and map that agree on this pose", "", True),
+    "cosine": Metric("mean cosine between directions of model and map", "", True),
+}
+
 STAGES = [
     Stage(
         id="cryoalign.align",
@@ -60,6 +67,7 @@ STAGES = [
         takes={"density": DensityMap, "models": ModelSet},
         gives=Poses,
         params=AlignParams,
+        measures=MEASURES,
         cites=(DOI,),
     )
 ]

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Literal
 
-from cryoweave.data import DensityMap, ModelSet, Poses
+from cryoweave.data import DensityMap, Metric, ModelSet, Poses
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 COLORES = "10.1006/jmbi.2002.5438"
@@ -61,7 +61,7 @@ class VesperParams(Params):
     )
 
 
-def _stage(name: str, load: str, summary: str, params: type[Params], doi: str) -> Stage:
+def _stage(name: str, load: str, summary: str, params: type[Params], doi: str, **measures: Metric) -> Stage:
     return Stage(
         id=name,
         kind=Kind.FIT,
@@ -72,6 +72,7 @@ def _stage(name: str, load: str, summary: str, params: type[Params], doi: str) -
         params=params,
         cites=(doi,),
         check="cryoweave_fft.lattice:check",
+        measures=measures,
     )
 
 
@@ -89,6 +90,7 @@ STAGES = [
         "PowerFit: core-weighted local correlation of Laplacians over all rotations and places",
         PowerFitParams,
         POWERFIT,
+        fisher_z=Metric("Fisher's z of the score", "", True),
     ),
     _stage(
         "vesper.search",
@@ -96,6 +98,7 @@ STAGES = [
         "VESPER: products of unit vectors that point to density, over all rotations and places",
         VesperParams,
         VESPER,
+        per_vector=Metric("score for each of the model's vectors", "", True),
     ),
 ]
 

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from cryoweave.data import DensityMap, Model, ModelSet, Poses
+from cryoweave.data import DensityMap, Metric, Model, ModelSet, Poses
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 
@@ -50,6 +50,25 @@ class PlaceParams(Params):
     )  # fmt: skip
 
 
+MEASURES = {
+    "laplacian": Metric(
+        "correlation of the curvatures (Laplacians) of the map and of the model's density at the resolution: "
+        "outlines count, not the mass; comparable between methods",
+        "",
+        True,
+    ),
+    "correlation": Metric(
+        "correlation of the map with the model's density at the resolution, over the voxels of the model's density; "
+        "high in any dense place",
+        "",
+        True,
+    ),
+    "about_mean": Metric("correlation as before, but of deviations from the two means", "", True),
+    "overlap": Metric("mean product of the map and the model's density", "", True),
+    "average": Metric("mean of the map under the model's density, in the map's units", "", True),
+    "inside": Metric("share of the model's atoms where the map is above the contour", "", True),
+}
+
 STAGES = [
     Stage(
         id="fit.search",
@@ -69,6 +88,7 @@ STAGES = [
         takes={"density": DensityMap, "models": ModelSet, "poses": Poses},
         gives=Poses,
         params=MeasureParams,
+        measures=MEASURES,
         check="cryoweave_fit.search:check",
     ),
     Stage(

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Literal
 
-from cryoweave.data import DensityMap, ModelSet, Poses
+from cryoweave.data import DensityMap, Metric, ModelSet, Poses
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 CHIMERA = "10.1002/pro.3943"
@@ -97,6 +97,34 @@ class IdentifyParams(Params):
     )  # fmt: skip
 
 
+MEASURES = {
+    "hits": Metric("how many starts led to this place", "", True),
+    "correlation": Metric(
+        "correlation of the map with the model's density at the resolution, over the voxels of the model's density; "
+        "high in any dense place",
+        "",
+        True,
+    ),
+    "about_mean": Metric("correlation as before, but of deviations from the two means", "", True),
+    "overlap": Metric("mean product of the map and the model's density", "", True),
+    "average": Metric("mean of the map under the model's density, in the map's units", "", True),
+    "inside": Metric("share of the model's atoms where the map is above the contour", "", True),
+}
+IDENTIFIED = {
+    **MEASURES,
+    "curvature": Metric("correlation of the curvatures of map and model", "", True),
+    "p_value": Metric("chance of such a fit among all of this structure", "", False),
+    "bh_p_value": Metric("the same, adjusted for the number of fits (Benjamini and Hochberg)", "", False),
+    "one_tailed_p_value": Metric("chance of a fit as good as this among all of this structure", "", False),
+    "cross_p_value": Metric("chance that a wrong structure of this size scores so high", "", False),
+    "cross_bh_p_value": Metric("the same, adjusted for the number of structures (Benjamini and Hochberg)", "", False),
+    "structure_rank": Metric("place of the structure among all", "", False),
+    "second_best": Metric("what the structure's second best fit scores"),
+    "difference": Metric("by how much the structure's best fit is better than its second", "", True),
+    "residues": Metric("residues of the structure"),
+    "eta0": Metric("share of the structure's fits that chance explains"),
+}
+
 STAGES = [
     Stage(
         id="domainfit.identify",
@@ -106,6 +134,7 @@ STAGES = [
         takes={"density": DensityMap, "models": ModelSet},
         gives=Poses,
         params=IdentifyParams,
+        measures=IDENTIFIED,
         cites=(DOMAINFIT, FDRTOOL),
         check="cryoweave_fitmap.identify:check",
     ),
@@ -117,6 +146,7 @@ STAGES = [
         takes={"density": DensityMap, "models": ModelSet},
         gives=Poses,
         params=SearchParams,
+        measures=MEASURES,
         cites=(CHIMERA_FIRST, CHIMERA),
         check="cryoweave_fitmap.search:check",
     ),

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Literal
 
-from cryoweave.data import DensityMap, ModelSet, Poses
+from cryoweave.data import DensityMap, Metric, ModelSet, Poses
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 DOI = "10.1529/biophysj.108.137125"
@@ -54,6 +54,12 @@ class FitParams(Params):
     apart: float = param(3.0, "poses within this RMSD of a better one are left out", unit="Å", ge=0, le=100)
 
 
+MEASURES = {
+    "configuration": Metric("poses of one configuration were placed together"),
+    "own_correlation": Metric("correlation of this copy alone with the map", "", True),
+    "clash": Metric("overlap of the models of one configuration, over that of each with itself", "", False),
+}
+
 STAGES = [
     Stage(
         id="gmfit.fit",
@@ -63,6 +69,7 @@ STAGES = [
         takes={"density": DensityMap, "models": ModelSet},
         gives=Poses,
         params=FitParams,
+        measures=MEASURES,
         cites=(DOI, GAUSSIAN_INPUT_DOI),
     ),
 ]
