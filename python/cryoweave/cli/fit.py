@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from cryoweave.pipeline.run import RunResult
 
 DEFAULT = "fit"
-TRY = "Try a smaller --angle-step, another --contour, or a part of the model."
+TRY = "Try a smaller --angle-step, another --contour, a part of the model, or --set search.candidates=300; is -d right?"
 """What to do where no fit is significant."""
+ALIKE = ("laplacian", "correlation", "about_mean", "inside")
+"""Measures that compare between methods."""
 SHOWN = 10
 """Poses that the last screen shows."""
 _RESUMABLE = "the same command goes on after the last stage that was done"
@@ -158,6 +160,8 @@ def _show(results: Mapping[str, "RunResult"], json: bool) -> None:
         return
     for name, result in results.items():
         poses = result.poses
+        if len(results) > 1:
+            console.data(f"\n{name}")
         if poses is None:
             console.data(f"{name} gave no poses")
             continue
@@ -173,6 +177,15 @@ def _show(results: Mapping[str, "RunResult"], json: bool) -> None:
         for kind in ("poses", "fit", "model", "report"):
             if kind in result.record["outputs"]:
                 console.data(f"{kind}: {result.folder / result.record['outputs'][kind]}")
+    if len(results) > 1:
+        console.data("\nThe best pose of each method:")
+        console.table(("method", *ALIKE), [(name, *_alike(result.poses)) for name, result in results.items()])
+
+
+def _alike(poses: "Poses | None") -> list[str]:
+    """What the best pose has of the measures that compare between methods."""
+    measures = poses.measures if poses is not None and len(poses) else {}
+    return [console.number(float(measures[name][0])) if name in measures else "–" for name in ALIKE]
 
 
 def _numbers(poses: "Poses", columns: list[str]) -> list[Any]:

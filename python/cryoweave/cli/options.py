@@ -144,7 +144,7 @@ Replace = Annotated[
     bool,
     typer.Option(
         "--replace",
-        help="Use the run folder although it holds the results of another map or other sequences.",
+        help="Use the run folder although it holds the results of another map, other sequences or other models.",
         rich_help_panel=RUN,
     ),
 ]

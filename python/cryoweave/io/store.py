@@ -38,6 +38,10 @@ Value = TypeVar("Value")
 _XYZ = {"x": np.float64, "y": np.float64, "z": np.float64}
 
 
+DENSITY = "density.mrc"
+"""Where a stage's map lies in its folder."""
+
+
 class Format(NamedTuple):
     """How values of one type are saved and loaded."""
 
@@ -150,11 +154,11 @@ def _columns(xyz: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
 
 
 def _save_density(folder: Path, value: DensityMap) -> None:
-    write_map(folder / "density.mrc", value)
+    write_map(folder / DENSITY, value)
 
 
 def _load_density(folder: Path) -> DensityMap:
-    return read_map(folder / "density.mrc")
+    return read_map(folder / DENSITY)
 
 
 def _save_probabilities(folder: Path, value: ProbabilityMaps) -> None:

@@ -58,13 +58,13 @@ def finish(
     if sure and sure["mean"] < LOW_CONFIDENCE:
         log.warning("the mean confidence of the model is only %.2f: it may well be wrong everywhere", sure["mean"])
     shown = read_run(folder)
-    density, reference = inputs.get("density"), inputs.get("reference")
+    reference = inputs.get("reference")
     if model is not None:
         outputs |= write_scripts(
             folder,
             model,
             scores,
-            map_path=density.paths[0] if density else None,
+            map_path=shown.density_path,
             reference_path=reference.paths[0] if reference else None,
             level=shown.contour if shown.density is not None else None,
         )

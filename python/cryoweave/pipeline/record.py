@@ -172,7 +172,7 @@ def finished(folder: Path) -> dict[str, Any] | None:
 
 
 def check_same_problem(folder: Path, inputs: Mapping[str, RunInput]) -> None:
-    """Refuse a folder that holds the results of another map or other sequences; other parameters are fine.
+    """Refuse a folder that holds the results of another map, other sequences or models; other parameters are fine.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def check_same_problem(folder: Path, inputs: Mapping[str, RunInput]) -> None:
         If they would be replaced.
     """
     old = (finished(folder) or {}).get("inputs", {})
-    for name, word in (("density", "another map"), ("sequences", "other sequences")):
+    for name, word in (("density", "another map"), ("sequences", "other sequences"), ("models", "other models")):
         if name in old and name in inputs and old[name].get("content") not in (None, inputs[name].content()):
             raise UsageError(
                 f"{folder} holds the results of {word}: {old[name]['path']}",

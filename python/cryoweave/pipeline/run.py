@@ -125,7 +125,7 @@ def run(
     force
         Steps to run again whatever is kept.
     replace
-        Use the folder although it holds the results of another map or other sequences.
+        Use the folder although it holds the results of another map, other sequences or other models.
     ignore_checks
         Run although a check of the inputs fails; it becomes a warning.
     seed

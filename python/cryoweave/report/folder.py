@@ -45,8 +45,8 @@ class RunFolder:
         Poses of models, if the run gave any.
     header
         What the header of the map that was given says.
-    density_name
-        Where the density comes from, in words.
+    density_name, density_path
+        Where the density comes from, in words, and its file.
     mean, deviation
         Of the density.
     contour
@@ -68,6 +68,7 @@ class RunFolder:
     placements: Placements | None = None
     header: MapInfo | None = None
     density_name: str = ""
+    density_path: Path | None = None
     mean: float = 0.0
     deviation: float = 0.0
     contour: float = 0.0
@@ -230,9 +231,11 @@ def _read_density(run: RunFolder, given: DensityMap | None) -> None:
     prepared = next((step for step in steps if step["step"] == source), None)
     if prepared is not None:
         run.density = store.load(DensityMap, run.path / prepared["folder"])
+        run.density_path = run.path / prepared["folder"] / store.DENSITY
         run.density_name = f"the map as step {source} prepared it"
     elif path is not None:
         run.density, run.density_name = given or read_map(path), path.name
+        run.density_path = path
         if given is None:
             _check_digest(run, path)
     if run.density is None:

@@ -17,6 +17,8 @@ from cryoweave_fit.stages import PlaceParams
 
 CLOSE = 3.0
 """Å between Cα (or P) of two models that count as a clash."""
+SURE = 0.95
+"""Chance of being right from which a pose counts as significant."""
 WEAK = 0.5
 """Share of the density at the pose itself below which a copy by symmetry is off the map, or the symmetry wrong."""
 
@@ -33,6 +35,7 @@ def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlacePar
     group = symmetry_of(params.symmetry, density.frame)
     left = dict.fromkeys(models.names, params.copies)
     parts: list[Model] = []
+    chosen: list[int] = []
     there = np.zeros((0, 3))
     for at in range(len(poses)):
         name = str(poses.model[at])
@@ -48,6 +51,7 @@ def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlacePar
                 "%d of %d copies of %s by the symmetry %s have little density: fewer copies, or is its axis elsewhere?",
                 *(weak, len(copies), name, params.symmetry),
             )
+        chosen.append(at)
         parts += copies
         there = np.concatenate([there, *traces])
         left[name] -= len(copies)
@@ -57,10 +61,21 @@ def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlacePar
             f"every pose clashes with its own copies by the symmetry {params.symmetry}",
             "is it the map's, and its axis in the middle of the box? Leave symmetry out, or raise clash",
         )
+    _tell(poses, chosen, left, params.copies, ctx)
+    return joined_models(with_own_chains(parts))
+
+
+def _tell(poses: Poses, chosen: list[int], left: dict[str, int], copies: int, ctx: Context) -> None:
+    """What is missing, and what is doubtful."""
     for name, missing in left.items():
         if missing > 0:
-            ctx.log.warning("%d of %d copies of %s found no place without a clash", missing, params.copies, name)
-    return joined_models(with_own_chains(parts))
+            ctx.log.warning(
+                "%d of %d copies of %s found no place without a clash among its %d poses (more: --top)",
+                *(missing, copies, name, int(np.sum(poses.model == name))),
+            )
+    sure = poses.measures.get("sure")
+    if sure is not None and (doubtful := int(np.sum(sure[chosen] < SURE))):
+        ctx.log.warning("%d of the %d poses that were placed are not significant: see `sure`", doubtful, len(chosen))
 
 
 def _copies(model: Model, poses: Poses, at: int, group: Symmetry) -> Iterator[NDArray[np.float64]]:
