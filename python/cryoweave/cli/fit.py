@@ -153,7 +153,8 @@ def _list_methods() -> None:
 
 
 def _show(results: Mapping[str, "RunResult"], json: bool) -> None:
-    from cryoweave.report.poses import SURE, verdict_of
+    from cryoweave.data.poses import SURE
+    from cryoweave.report.poses import verdict_of
 
     if json:
         console.data_json({name: _entry(result) for name, result in results.items()})

@@ -10,6 +10,8 @@ from cryoweave.data.arrays import frozen, same_length, short_repr
 from cryoweave.data.scores import Metric
 from cryoweave.errors import InputError
 
+SURE, ENOUGH = "sure", 0.95
+"""Measure that says how likely a pose is right, and the chance from which it counts as significant."""
 COMMON_MEASURES = {
     "z": Metric(
         "how far the score stands out of those of the other places that were found, in standard deviations; copies of "
@@ -17,9 +19,22 @@ COMMON_MEASURES = {
         "",
         True,
     ),
-    "sure": Metric("chance that the pose is right", "", True),
+    SURE: Metric("chance that the pose is right", "", True),
 }
 """Measures of poses that mean the same in every method."""
+DENSITY_MEASURES = {
+    "correlation": Metric(
+        "correlation of the map with the model's density at the resolution, over the voxels of the model's density; "
+        "high in any dense place",
+        "",
+        True,
+    ),
+    "about_mean": Metric("correlation as before, but of deviations from the two means", "", True),
+    "overlap": Metric("mean product of the map and the model's density", "", True),
+    "average": Metric("mean of the map under the model's density, in the map's units", "", True),
+    "inside": Metric("share of the model's atoms where the map is above the contour", "", True),
+}
+"""What the numbers of :func:`cryoweave.kernels.rigid.measure_poses` mean, for the stages that give them."""
 
 
 @dataclass(frozen=True, eq=False)

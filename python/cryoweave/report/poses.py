@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Metric, Poses
-from cryoweave.data.poses import COMMON_MEASURES
+from cryoweave.data.poses import COMMON_MEASURES, ENOUGH, SURE
 from cryoweave.kernels.graph import nearest
 from cryoweave.report.folder import RunFolder
 from cryoweave.report.placements import Placements
 from cryoweave.report.scene import Ghost
 
-SURE, ENOUGH = "sure", 0.95
-"""Measure that says how likely a pose is right, and the chance from which it counts as significant."""
 CLOSE = 3.0
 """Å between the Cα (P) of two models that lie in the same place."""
 SHARED = 0.05

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Frame, Model, ModelSet, Poses
 from cryoweave.data.model import joined_models, with_own_chains
+from cryoweave.data.poses import ENOUGH, SURE
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import nearest
@@ -17,8 +18,6 @@ from cryoweave_fit.stages import PlaceParams
 
 CLOSE = 3.0
 """Å between Cα (or P) of two models that count as a clash."""
-SURE = 0.95
-"""Chance of being right from which a pose counts as significant."""
 WEAK = 0.5
 """Share of the density at the pose itself below which a copy by symmetry is off the map, or the symmetry wrong."""
 
@@ -73,8 +72,8 @@ def _tell(poses: Poses, chosen: list[int], left: dict[str, int], copies: int, ct
                 "%d of %d copies of %s found no place without a clash among its %d poses (more: --top)",
                 *(missing, copies, name, int(np.sum(poses.model == name))),
             )
-    sure = poses.measures.get("sure")
-    if sure is not None and (doubtful := int(np.sum(sure[chosen] < SURE))):
+    sure = poses.measures.get(SURE)
+    if sure is not None and (doubtful := int(np.sum(sure[chosen] < ENOUGH))):
         ctx.log.warning("%d of the %d poses that were placed are not significant: see `sure`", doubtful, len(chosen))
 
 

@@ -3,6 +3,7 @@
 from importlib.resources import files
 
 from cryoweave.data import DensityMap, Metric, Model, ModelSet, Poses
+from cryoweave.data.poses import DENSITY_MEASURES
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 
@@ -57,16 +58,7 @@ MEASURES = {
         "",
         True,
     ),
-    "correlation": Metric(
-        "correlation of the map with the model's density at the resolution, over the voxels of the model's density; "
-        "high in any dense place",
-        "",
-        True,
-    ),
-    "about_mean": Metric("correlation as before, but of deviations from the two means", "", True),
-    "overlap": Metric("mean product of the map and the model's density", "", True),
-    "average": Metric("mean of the map under the model's density, in the map's units", "", True),
-    "inside": Metric("share of the model's atoms where the map is above the contour", "", True),
+    **DENSITY_MEASURES,
 }
 
 STAGES = [
