@@ -130,6 +130,38 @@ def unit_vectors(
 def statistics(values: _F32) -> tuple[float, float, float, float, int]: ...
 def volume_threshold(values: _F32, n_voxels: int) -> float: ...
 
+# hmm
+_Transitions = tuple[NDArray[np.int32], _F32, _F32]
+
+def viterbi(
+    emission: _F32,
+    sequence: NDArray[np.int32],
+    initial: _F32,
+    transitions: _Transitions,
+    once: bool,
+    progress: _Progress,
+) -> tuple[NDArray[np.int32], float]: ...
+def posterior(emission: _F32, sequence: NDArray[np.int32], layers: list[_Transitions], breaks: list[float]) -> _F32: ...
+def visits(
+    emission: _F32,
+    sequences: list[tuple[NDArray[np.int32], int, _F32 | None]],
+    layers: list[_Transitions],
+    breaks: list[float],
+    passing: tuple[int, float],
+    progress: _Progress,
+) -> list[tuple[_F32, _F32]]: ...
+def trace_sequence(
+    emission: _F32,
+    sequence: NDArray[np.int32],
+    more: _F32 | None,
+    xyz: _F64,
+    bonds: _Transitions,
+    tables: tuple[float, _F32, _F32, _F32],
+    costs: list[float],
+    kept: list[int],
+    progress: _Progress,
+) -> tuple[NDArray[np.int32], float]: ...
+
 # metrics
 def superpose(mobile: _F64, target: _F64, weights: _F64 | None) -> tuple[_F64, _F64, float]: ...
 def tm_score(

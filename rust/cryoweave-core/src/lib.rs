@@ -9,6 +9,7 @@ pub mod control;
 pub mod error;
 pub mod graph;
 pub mod grid;
+pub mod hmm;
 pub mod metrics;
 pub mod mixture;
 pub mod peaks;

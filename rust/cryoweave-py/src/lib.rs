@@ -8,6 +8,7 @@ mod enter;
 mod error;
 mod graph;
 mod grid;
+mod hmm;
 mod metrics;
 mod mixture;
 mod peaks;
@@ -38,6 +39,8 @@ mod _core {
         gaussian, gradient, interpolate, label_components, laplacian, mask_around, nearest_around, resample,
         statistics, unit_vectors, upsample2, volume_threshold,
     };
+    #[pymodule_export]
+    use super::hmm::{posterior, trace_sequence, visits, viterbi};
     #[pymodule_export]
     use super::metrics::{lddt, match_points, superpose, tm_distance_scale, tm_score};
     #[pymodule_export]
