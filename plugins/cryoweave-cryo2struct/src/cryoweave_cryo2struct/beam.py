@@ -1,0 +1,141 @@
+"""Our tracer: what all residues believe of all points, then the best way of each chain along these beliefs."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import PointCloud, SequenceSet, Threading
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
+from cryoweave_cryo2struct.learn import Model, learnt
+from cryoweave_cryo2struct.placed import Placed, together
+from cryoweave_cryo2struct.sequences import Chains, amino_acids, proteins
+from cryoweave_cryo2struct.shape import BOND, geometry, transitions
+from cryoweave_cryo2struct.stages import BeamParams
+
+ROOM = 1.5
+"""Å that two placed residues may be farther apart than the residues between them reach."""
+BETWEEN = 0.6
+"""Confidence of a residue that is set between two others, over the lower one of theirs; see the page's figures."""
+DOUBT = 0.3
+"""Mean confidence of a chain below which a user is warned."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Points, what they say of amino acids, and the chains."""
+
+    xyz: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    chains: list[Chains]
+    params: BeamParams
+
+    def believed(
+        self, model: Model, told: list[Belief] | None, rounds: int, ctx: Context
+    ) -> tuple[list[Belief], Geometry]:
+        """What residues believe under a model, from earlier messages on."""
+        p = self.params
+        shape = geometry(model.error, p.missing, p.forward)
+        found = visits(
+            model.emission(self.probability, self.weight, p.base),
+            [(one.kinds, len(one.numbers)) for one in self.chains],
+            transitions(self.xyz, shape),
+            Breaks(p.end_gap, p.break_cost, p.gap_extend),
+            rounds=rounds,
+            pace=p.pace,
+            messages=None if told is None else [one.messages for one in told],
+            progress=ctx.progress,
+        )
+        return found, shape
+
+
+def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx: Context) -> Threading:
+    """All chains through the points; residues between placed ones are set on the line, with less confidence."""
+    chains, probability = proteins(sequences), amino_acids(points)
+    problem = Problem(points.xyz, probability, points.weight.astype(np.float64), chains, params)
+    model = Model.of(chains, params)
+    beliefs: list[Belief] | None = None
+    for _ in range(params.passes - 1):
+        beliefs, _shape = problem.believed(model, beliefs, params.rounds // 2, ctx)
+        model = learnt(model, problem.probability, problem.weight, problem.xyz, chains, beliefs)
+    beliefs, shape = problem.believed(model, beliefs, params.rounds, ctx)
+    ctx.note("error of the points (Å)", round(model.error, 2))
+    ctx.note("sharpness of amino acids", round(model.sharpness, 2))
+    found, score = _ways(problem, model, beliefs, shape, ctx)
+    if not found:
+        raise StageError(
+            "no residue finds a point that gains anything",
+            "is this the detection of the given sequences? A higher `base` builds at any price",
+        )
+    origin = f"beliefs and beam, points {model.error:.2f} Å off"
+    threading = together(sequences, found, points.xyz, score, origin, ctx)
+    _warn(chains, found, ctx)
+    return _filled(threading, params.fill)
+
+
+def _ways(
+    problem: Problem, model: Model, beliefs: list[Belief], shape: Geometry, ctx: Context
+) -> tuple[list[Placed], float]:
+    """The best way of one chain after the other, long ones first, each on the points that are left."""
+    p = problem.params
+    emission = model.emission(problem.probability, problem.weight, p.base)
+    costs = Costs(end=p.end_gap, gap_open=p.gap_open, gap_extend=p.gap_extend, width=p.width)
+    found, score = [], 0.0
+    for which in sorted(range(len(problem.chains)), key=lambda i: -len(problem.chains[i].kinds)):
+        chain, belief = problem.chains[which], beliefs[which]
+        for number in chain.numbers:
+            way = trace_sequence(
+                emission, chain.kinds, problem.xyz, shape, costs=costs, more=belief.messages, progress=ctx.progress
+            )
+            residue = np.flatnonzero(way.nodes >= 0)
+            if not len(residue):
+                break
+            node = way.nodes[residue]
+            confidence = belief.shares[residue, node] * len(chain.numbers)
+            found.append(Placed(number, residue, node, confidence.astype(np.float32)))
+            emission[:, node] = -np.inf
+            score += way.score
+    return found, score
+
+
+def _warn(chains: list[Chains], found: list[Placed], ctx: Context) -> None:
+    """Of chains that are not there, or hardly."""
+    by_chain = {one.chain: one for one in found}
+    for chain in chains:
+        of_it = [by_chain[number] for number in chain.numbers if number in by_chain]
+        firm = sum(float(np.clip(one.confidence, 0, 1).mean()) >= DOUBT for one in of_it)
+        if firm < len(chain.numbers):
+            ctx.log.warning(
+                f"{chain.sequence.name}: {firm} of {len(chain.numbers)} chains are seen clearly; is the number of "
+                "copies right, and is this sequence in the map?"
+            )
+
+
+def _filled(threading: Threading, longest: int) -> Threading:
+    """With short stretches between placed residues of a chain set on the line between these, if there is room."""
+    order = np.lexsort((threading.residue, threading.chain))
+    chain, residue = threading.chain[order], threading.residue[order]
+    xyz, confidence = threading.xyz[order], threading.confidence[order]
+    parts = [(chain, residue, xyz, confidence)]
+    for i in range(len(order) - 1):
+        many = residue[i + 1] - residue[i] - 1
+        room = BOND * (many + 1) + ROOM
+        if chain[i] != chain[i + 1] or not 0 < many <= longest or np.linalg.norm(xyz[i + 1] - xyz[i]) > room:
+            continue
+        share = np.arange(1, many + 1)[:, None] / (many + 1)
+        own = np.full(many, BETWEEN * confidence[i : i + 2].min(), np.float32)
+        at = (1 - share) * xyz[i] + share * xyz[i + 1]
+        parts.append((np.full(many, chain[i]), residue[i] + np.arange(1, many + 1), at, own))
+    chain, residue, xyz, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((residue, chain))
+    return replace(
+        threading,
+        candidate=np.zeros(len(order), np.int32),
+        chain=chain[order],
+        residue=residue[order],
+        xyz=xyz[order],
+        confidence=confidence[order],
+    )
