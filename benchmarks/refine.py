@@ -52,7 +52,7 @@ class NumpyEnergy:
     def renew(self, xyz: Array) -> None:
         """Look for atoms that are close."""
         r = self.restraints
-        near = r.apart[cKDTree(xyz[r.apart]).query_pairs(r.apart_distance + WATCHED, output_type="ndarray")]
+        near = r.apart[cKDTree(xyz[r.apart]).query_pairs(2 * r.apart_reach[0] + WATCHED, output_type="ndarray")]
         order = len(xyz) * np.sort(near, axis=1) @ [1, 0] + near.max(axis=1)
         known = len(xyz) * np.sort(r.pairs, axis=1) @ [1, 0] + r.pairs.max(axis=1)
         self.close = near[~np.isin(order, known)]
@@ -64,7 +64,7 @@ class NumpyEnergy:
         gradient = np.zeros_like(xyz)
         energy = self.density(xyz, gradient)
         energy += springs(xyz, r.pairs, r.lower, r.upper, r.stiffness, gradient)
-        energy += springs(xyz, self.close, r.apart_distance, np.inf, r.apart_stiffness, gradient)
+        energy += springs(xyz, self.close, 2 * r.apart_reach[0], np.inf, r.apart_stiffness, gradient)
         sides = xyz[r.corners[:, 1:]] - xyz[r.corners[:, :1]]
         by = np.cross(sides[:, [1, 2, 0]], sides[:, [2, 0, 1]])
         off = (sides[:, 0] * by[:, 0]).sum(axis=1) - r.volume

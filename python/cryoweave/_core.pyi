@@ -237,10 +237,11 @@ def refine_atoms(
     voxel_xyz: _Triple,
     origin_xyz: _Triple,
     xyz: _F64,
-    weights: _F64,
+    weights: tuple[_F64, _F64],
     pairs: tuple[NDArray[np.int32], _F64, _F64],
     corners: tuple[NDArray[np.int32], _F64, float],
-    apart: tuple[NDArray[np.int32], float, float],
+    turns: tuple[NDArray[np.int32], _F64, float],
+    apart: tuple[NDArray[np.int32], _F64, float],
     effort: tuple[int, int],
     progress: _Progress,
 ) -> tuple[_F64, float]: ...
@@ -266,6 +267,28 @@ def distinct_poses(
 def uniform_rotations(step: float) -> tuple[_F64, float]: ...
 def local_rotations(radius: float, step: float) -> _F64: ...
 def random_rotations(count: int, seed: int) -> _F64: ...
+
+# rotamers
+def choose_candidates(
+    atoms: tuple[_F64, _F64, NDArray[np.bool_]],
+    groups: tuple[NDArray[np.int64], NDArray[np.int64], _F64],
+    free: NDArray[np.int32],
+    rules: tuple[float, float, float, int],
+    progress: _Progress,
+) -> tuple[NDArray[np.int32], float]: ...
+
+# torsions
+def torsion_costs(kinds: NDArray[np.int32], angles: _F64, table: _F64) -> _F64: ...
+def choose_planes(
+    calpha: _F64,
+    bonded: NDArray[np.bool_],
+    planes: _F64,
+    costs: _F64,
+    kinds: NDArray[np.int32],
+    table: _F64,
+    angle: tuple[float, float],
+    progress: _Progress,
+) -> tuple[NDArray[np.int32], float]: ...
 
 # search
 def rotational_search(

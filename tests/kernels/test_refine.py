@@ -20,7 +20,7 @@ few = settings(max_examples=40, deadline=None)
 
 def spring(xyz, i, j, lower, upper, stiffness):
     apart = xyz[i] - xyz[j]
-    length = np.linalg.norm(apart)
+    length = max(np.linalg.norm(apart), 1e-12)
     off = length - np.clip(length, lower, upper)
     gradient = np.zeros_like(xyz)
     if abs(off) <= 2:
@@ -41,6 +41,28 @@ def corner(xyz, atoms, volume, stiffness):
     return stiffness * off**2, gradient
 
 
+def turn_energy(xyz, atoms, angle, slack, stiffness):
+    a, b, c, d = xyz[atoms]
+    left, right = np.cross(b - a, c - b), np.cross(c - b, d - c)
+    if min(left @ left, right @ right) < 1e-3:
+        return 0.0
+    at = np.arctan2(np.cross(left, right) @ (c - b) / np.linalg.norm(c - b), left @ right)
+    beyond = max(abs((at - np.radians(angle) + np.pi) % (2 * np.pi) - np.pi) - np.radians(slack), 0)
+    return stiffness * (beyond**2 if beyond <= 1 else 2 * beyond - 1)
+
+
+def turn(xyz, atoms, *rest):
+    gradient = np.zeros_like(xyz)
+    for atom in atoms:
+        for axis in range(3):
+            step = np.zeros_like(xyz)
+            step[atom, axis] = 1e-6
+            gradient[atom, axis] = (
+                turn_energy(xyz + step, atoms, *rest) - turn_energy(xyz - step, atoms, *rest)
+            ) / 2e-6
+    return turn_energy(xyz, atoms, *rest), gradient
+
+
 def terms(values, frame, weights, r, xyz):
     """Energy and gradient of all there is, one by one."""
     yield -(weights * interpolate(values, frame, xyz, "cubic")).sum(), -weights[:, None] * gradient(values, frame, xyz)
@@ -48,10 +70,22 @@ def terms(values, frame, weights, r, xyz):
         yield spring(xyz, i, j, lower, upper, stiffness)
     for atoms, volume in zip(r.corners, r.volume, strict=True):
         yield corner(xyz, atoms, volume, r.volume_stiffness)
+    for atoms, angle, slack in zip(r.turns, r.angle, r.slack, strict=True):
+        yield turn(xyz, atoms, angle, slack, r.turn_stiffness)
     restrained = {frozenset(pair) for pair in r.pairs.tolist()}
+    reach = dict(zip(r.apart.tolist(), r.apart_reach.tolist(), strict=True))
     for i, j in combinations(r.apart.tolist(), 2):
         if frozenset((i, j)) not in restrained:
-            yield spring(xyz, i, j, r.apart_distance, np.inf, r.apart_stiffness)
+            yield spring(xyz, i, j, reach[i] + reach[j], np.inf, r.apart_stiffness)
+
+
+def held(xyz, start, hold):
+    """As springs to points that stay."""
+    gradient, energy = np.zeros_like(xyz), 0.0
+    for atom, stiffness in enumerate(hold):
+        cost, pull = spring(np.stack((xyz[atom], start[atom])), 0, 1, 0.0, 0.0, stiffness)
+        energy, gradient[atom] = energy + cost, pull[0]
+    return energy, gradient
 
 
 def slow_energy(values, frame, weights, restraints, xyz):
@@ -76,6 +110,8 @@ def problem(seed, apart_distance=4.0):
     pairs = np.array([every[k][:: rng.choice([1, -1])] for k in chosen], np.int32).reshape(-1, 2)
     lower = rng.uniform(0, 5, len(pairs))
     corners = np.array([rng.permutation(n)[:4] for _ in range(n if n >= 4 else 0)], np.int32).reshape(-1, 4)
+    apart = rng.permutation(n)[: int(rng.integers(0, n + 1))].astype(np.int32)
+    turns = np.array([rng.permutation(n)[:4] for _ in range(n if n >= 4 else 0)], np.int32).reshape(-1, 4)
     restraints = Restraints(
         pairs=pairs,
         lower=lower,
@@ -84,9 +120,13 @@ def problem(seed, apart_distance=4.0):
         corners=corners,
         volume=rng.choice([-2.6, 2.6], len(corners)),
         volume_stiffness=0.5,
-        apart=rng.permutation(n)[: int(rng.integers(0, n + 1))].astype(np.int32),
-        apart_distance=apart_distance,
+        apart=apart,
+        apart_reach=apart_distance * rng.uniform(0.3, 0.5, len(apart)),
         apart_stiffness=2.0,
+        turns=turns,
+        angle=rng.uniform(-180, 180, len(turns)),
+        slack=rng.uniform(0, 30, len(turns)),
+        turn_stiffness=1.5,
     )
     return values, frame, xyz, rng.uniform(-0.5, 3, n), restraints
 
@@ -95,7 +135,7 @@ def nothing_but(**more):
     empty = np.empty(0)
     none = Restraints(
         np.empty((0, 2), np.int32), empty, empty, empty, np.empty((0, 4), np.int32), empty, 0.0,
-        np.empty(0, np.int32), 0.0, 0.0,
+        np.empty(0, np.int32), empty, 0.0,
     )  # fmt: skip
     return replace(none, **more)
 
@@ -156,7 +196,7 @@ def test_atoms_rest_where_scipy_finds_them(seed):
     lengths = np.array([1.5, 1.4, 1.5, 2.5])
     restraints = Restraints(
         pairs, lengths, lengths, np.full(4, 20.0), np.array([[0, 1, 2, 3]], np.int32), np.array([2.6]), 2.0,
-        np.array([1, 2, 3, 4], np.int32), 2.2, 2.0,
+        np.array([1, 2, 3, 4], np.int32), np.full(4, 1.1), 2.0,
     )  # fmt: skip
     weights = rng.uniform(0.5, 2, 5)
 
@@ -196,7 +236,7 @@ def test_threads_and_strides_change_nothing_and_inputs_stay():
         upper=np.full(2999, 20.0),
         stiffness=np.full(2999, 0.1),
         apart=np.arange(3000, dtype=np.int32),
-        apart_distance=1.5,
+        apart_reach=np.full(3000, 0.75),
         apart_stiffness=1.0,
     )
     given = [values, xyz, restraints.pairs, restraints.lower, restraints.apart]
@@ -236,7 +276,7 @@ def test_atoms_on_one_point_part(how):
     n = 5
     pairs = np.array(list(combinations(range(n), 2)), np.int32)
     restraints = nothing_but(
-        **bond(0, 1, 3.0), apart=np.arange(n, dtype=np.int32), apart_distance=2.0, apart_stiffness=5.0
+        **bond(0, 1, 3.0), apart=np.arange(n, dtype=np.int32), apart_reach=np.ones(n), apart_stiffness=5.0
     )
     if how == "apart":
         restraints = replace(restraints, **{k: v[:0] for k, v in bond(0, 1, 3.0).items()})
@@ -251,7 +291,8 @@ def test_atoms_on_one_point_part(how):
 
 def test_a_pair_that_is_restrained_has_no_contact():
     values, frame = smooth_map(5)
-    close = nothing_but(**bond(1, 0, 1.0), apart=np.arange(3, dtype=np.int32), apart_distance=4.0, apart_stiffness=1.0)
+    contacts = {"apart": np.arange(3, dtype=np.int32), "apart_reach": np.full(3, 2.0), "apart_stiffness": 1.0}
+    close = nothing_but(**bond(1, 0, 1.0), **contacts)
     xyz = np.array([[0.0, 0, 0], [1, 0, 0], [0, 50, 0]])
     assert refine_atoms(np.zeros_like(values), frame, xyz, np.zeros(3), close).energy == 0
     touching = replace(close, pairs=np.array([[0, 2]], np.int32), lower=np.zeros(1), upper=np.full(1, 99.0))
@@ -298,11 +339,18 @@ FOUR = np.array([[0, 1, 2, 3]], np.int32)
         ({"corners": FOUR, "volume": np.ones(2)}, "length"),
         ({"corners": FOUR, "volume": np.full(1, np.nan)}, "volume is not finite"),
         ({"volume_stiffness": -1.0}, "volume_stiffness"),
-        ({"apart": np.array([0, 4], np.int32)}, "contacts"),
-        ({"apart": np.array([-1], np.int32)}, "contacts"),
-        ({"apart": np.array([2, 2], np.int32)}, "twice"),
-        ({"apart_distance": -1.0}, "contact_distance"),
-        ({"apart_distance": np.inf}, "contact_distance"),
+        ({"apart": np.array([0, 4], np.int32), "apart_reach": np.ones(2)}, "contacts"),
+        ({"apart": np.array([-1], np.int32), "apart_reach": np.ones(1)}, "contacts"),
+        ({"apart": np.array([2, 2], np.int32), "apart_reach": np.ones(2)}, "twice"),
+        ({"apart": np.array([2], np.int32), "apart_reach": np.ones(2)}, "length"),
+        ({"apart": np.array([2], np.int32), "apart_reach": -np.ones(1)}, "reach"),
+        ({"apart": np.array([2], np.int32), "apart_reach": np.full(1, np.inf)}, "reach"),
+        ({"turns": FOUR + 1, "angle": np.ones(1), "slack": np.ones(1)}, "four atoms that exist"),
+        ({"turns": FOUR, "angle": np.ones(2), "slack": np.ones(2)}, "length"),
+        ({"turns": FOUR, "angle": np.ones(1), "slack": np.ones(2)}, "angle and slack"),
+        ({"turns": FOUR, "angle": np.full(1, np.nan), "slack": np.ones(1)}, "torsion is not finite"),
+        ({"turns": FOUR, "angle": np.ones(1), "slack": -np.ones(1)}, "slack negative"),
+        ({"turn_stiffness": -1.0}, "turn_stiffness"),
         ({"apart_stiffness": np.nan}, "contact_stiffness"),
     ],
 )
@@ -335,3 +383,29 @@ def test_what_progress_raises_stops_it():
 
     with pytest.raises(TimeoutError, match="enough"):
         refine_atoms(values, frame, xyz, np.ones(len(xyz)), nothing_but(), 1000, 1000, progress=stop)
+
+
+@few
+@given(SEEDS)
+def test_held_atoms_rest_where_hold_and_restraints_balance(seed):
+    values, frame = smooth_map(seed)
+    rng = np.random.default_rng(seed)
+    start = rng.uniform(-3, 3, (2, 3))
+    hold, length, stiffness = rng.uniform(0.5, 5, 2), 1.0 + np.linalg.norm(start[1] - start[0]), 2.0
+    tied = nothing_but(**bond(0, 1, length, stiffness))
+    found = refine_atoms(np.zeros_like(values), frame, start, np.zeros(2), tied, hold=hold).xyz
+
+    def at(flat):
+        pair = flat.reshape(2, 3)
+        parts = [held(pair, start, hold), spring(pair, 0, 1, length, length, stiffness)]
+        return sum(part[0] for part in parts), sum(part[1] for part in parts).ravel()
+
+    slow = minimize(at, start.ravel(), jac=True, method="L-BFGS-B")
+    np.testing.assert_allclose(found, slow.x.reshape(2, 3), atol=1e-2)
+
+
+@pytest.mark.parametrize(("hold", "message"), [([1.0], "length"), ([-1.0, 0], "hold"), ([np.nan, 0], "hold")])
+def test_a_hold_without_a_meaning_is_refused(hold, message):
+    values, frame = smooth_map(1)
+    with pytest.raises(InputError, match=message):
+        refine_atoms(values, frame, np.eye(3)[:2], np.ones(2), nothing_but(), hold=hold)

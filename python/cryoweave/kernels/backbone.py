@@ -25,6 +25,8 @@ ACROSS = (
     (O, CA, 2.78, 0.3),
 )  # fmt: skip
 """To the next residue: a planar trans peptide."""
+ACROSS_CIS = {(CA, CA): 2.95, (O, CA): 3.56}
+"""What differs in a cis peptide, from the same bonds and angles."""
 BOND_STIFFNESS = 20.0
 CHIRALITY, CHIRALITY_STIFFNESS = 2.6, 2.0
 """Å³ of (N - Cα) · (C - Cα) × (Cβ - Cα) in an L amino acid."""
@@ -149,12 +151,20 @@ def rough_backbone(calpha: NDArray[np.float64]) -> NDArray[np.float64]:
     return atoms
 
 
-def backbone_restraints(calpha: NDArray[np.float64], bonded: NDArray[np.bool_]) -> Restraints:
-    """Geometry of a chain whose Cα atoms are near these; helices are held where they turn like one."""
+def backbone_restraints(
+    calpha: NDArray[np.float64], bonded: NDArray[np.bool_], cis: NDArray[np.bool_] | None = None
+) -> Restraints:
+    """Geometry of a chain whose Cα atoms are near these; helices are held where they turn like one.
+
+    ``cis`` are bonds to the next residue, shape ``(n - 1,)``, that are cis peptides; none if left out.
+    """
     n = len(calpha)
     every = np.arange(n)
     table = [_row(every, a, 0, b, (d, d), BOND_STIFFNESS * share) for a, b, d, share in WITHIN]
-    table += [_row(runs(bonded, 1), a, 1, b, (d, d), BOND_STIFFNESS * share) for a, b, d, share in ACROSS]
+    bent = np.zeros_like(bonded) if cis is None else bonded & cis
+    for a, b, d, share in ACROSS:
+        for first, length in ((runs(bonded & ~bent, 1), d), (runs(bent, 1), ACROSS_CIS.get((a, b), d))):
+            table.append(_row(first, a, 1, b, (length, length), BOND_STIFFNESS * share))
     for onward, reach in ((2, SECOND), (3, THIRD)):
         table.append(_row(runs(bonded, onward), CA, onward, CA, reach, REACH_STIFFNESS))
     turns = helix_turns(calpha, bonded)
@@ -170,7 +180,7 @@ def backbone_restraints(calpha: NDArray[np.float64], bonded: NDArray[np.bool_]) 
         volume=np.full(n, CHIRALITY),
         volume_stiffness=CHIRALITY_STIFFNESS,
         apart=(first + CA).astype(np.int32),
-        apart_distance=CONTACT,
+        apart_reach=np.full(n, CONTACT / 2),
         apart_stiffness=CONTACT_STIFFNESS,
     )
 

@@ -1,7 +1,7 @@
 """Atoms pulled into density under restraints."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -35,10 +35,15 @@ class Restraints:
     volume_stiffness
         Energy for each Å⁶ off it.
     apart
-        Indices of atoms, each once, that must not come closer to each other than ``apart_distance``; pairs named above
-        are free.
-    apart_distance, apart_stiffness
-        Å, and energy for each Å² closer.
+        Indices of atoms, each once, that must not come too close to each other; pairs named above are free.
+    apart_reach, apart_stiffness
+        Å of each, shape ``(m,)``: two atoms keep the sum of theirs; and energy for each Å² closer.
+    turns
+        Indices of four atoms in a row, shape ``(t, 4)``.
+    angle, slack
+        Their torsion in degrees (IUPAC's sign), and how far off it costs nothing, shape ``(t,)``.
+    turn_stiffness
+        Energy for each radian² beyond that; from one radian on, the force grows no more.
     """
 
     pairs: NDArray[np.int32]
@@ -49,8 +54,12 @@ class Restraints:
     volume: NDArray[np.float64]
     volume_stiffness: float
     apart: NDArray[np.int32]
-    apart_distance: float
+    apart_reach: NDArray[np.float64]
     apart_stiffness: float
+    turns: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 4), np.int32))
+    angle: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    slack: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    turn_stiffness: float = 0.0
 
 
 class Refined(NamedTuple):
@@ -71,6 +80,7 @@ def refine_atoms(
     cycles: int = 3,
     steps: int = 300,
     progress: Progress | None = None,
+    hold: ArrayLike | None = None,
 ) -> Refined:
     """Minimise the restraints' energy less the sum of ``weights`` × tricubic density, by L-BFGS.
 
@@ -88,11 +98,14 @@ def refine_atoms(
         Geometry.
     cycles
         Times that atoms that came close are looked for anew; one that comes from more than 3 Å beyond
-        ``apart_distance`` within a cycle is first seen in the next.
+        the distance that it keeps within a cycle is first seen in the next.
     steps
         Most steps in each cycle; no atom moves farther than 0.5 Å in one.
     progress
         Called now and then, so that what it raises stops the search; the figures it gets mean nothing here.
+    hold
+        Energy of each atom for each Å² from where it starts, shape ``(n,)``, not negative; 2 Å off and beyond, the
+        force grows no more. None for nothing.
 
     Raises
     ------
@@ -103,20 +116,21 @@ def refine_atoms(
     values = np.asarray(values, dtype=np.float32)
     if values.shape != tuple(frame.shape_zyx):
         raise InputError(f"the map has the shape {values.shape}, its frame {tuple(frame.shape_zyx)}")
-    lower, upper = (np.asarray(limit, np.float64) for limit in (restraints.lower, restraints.upper))
-    if lower.ndim != 1 or lower.shape != upper.shape:
-        raise InputError(f"lower and upper must have the shape (k,), not {lower.shape} and {upper.shape}")
+    reach = columns("lower and upper", restraints.lower, restraints.upper)
+    turned = columns("angle and slack", restraints.angle, restraints.slack)
     if cycles < 0 or steps < 0:
         raise InputError(f"cycles and steps must be at least 0, not {cycles} and {steps}")
+    start = points(xyz)
+    held = np.zeros(len(start)) if hold is None else np.asarray(hold, np.float64)
     found = _core.refine_atoms(
         values,
         frame.voxel_xyz,
         frame.origin_xyz,
-        points(xyz),
-        np.asarray(weights, dtype=np.float64),
+        start,
+        (np.asarray(weights, dtype=np.float64), held),
         (
             integers("pairs", restraints.pairs, 2),
-            np.stack((lower, upper), axis=1),
+            reach,
             np.asarray(restraints.stiffness, np.float64),
         ),
         (
@@ -124,8 +138,21 @@ def refine_atoms(
             np.asarray(restraints.volume, np.float64),
             restraints.volume_stiffness,
         ),
-        (integers("apart", restraints.apart), restraints.apart_distance, restraints.apart_stiffness),
+        (integers("turns", restraints.turns, 4), np.radians(turned), restraints.turn_stiffness),
+        (
+            integers("apart", restraints.apart),
+            np.asarray(restraints.apart_reach, np.float64),
+            restraints.apart_stiffness,
+        ),
         (cycles, steps),
         progress,
     )
     return Refined(*found)
+
+
+def columns(names: str, first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Two lists of the same length side by side, shape ``(k, 2)``."""
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if one.ndim != 1 or one.shape != other.shape:
+        raise InputError(f"{names} must have the shape (k,), not {one.shape} and {other.shape}")
+    return np.stack((one, other), axis=1)

@@ -16,6 +16,8 @@ pub mod peaks;
 pub mod quality;
 pub mod refine;
 pub mod rigid;
+pub mod rotamers;
 pub mod rotations;
 pub mod search;
 pub mod simulate;
+pub mod torsions;

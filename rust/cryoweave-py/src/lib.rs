@@ -15,9 +15,11 @@ mod peaks;
 mod quality;
 mod refine;
 mod rigid;
+mod rotamers;
 mod rotations;
 mod search;
 mod simulate;
+mod torsions;
 
 #[pymodule(gil_used = false)]
 mod _core {
@@ -57,9 +59,13 @@ mod _core {
     #[pymodule_export]
     use super::rigid::{distinct_poses, measure_poses, refine_poses};
     #[pymodule_export]
+    use super::rotamers::choose_candidates;
+    #[pymodule_export]
     use super::rotations::{local_rotations, random_rotations, uniform_rotations};
     #[pymodule_export]
     use super::search::{fast_size, rotational_search};
     #[pymodule_export]
     use super::simulate::{simulate_blurred, simulate_electron};
+    #[pymodule_export]
+    use super::torsions::{choose_planes, torsion_costs};
 }

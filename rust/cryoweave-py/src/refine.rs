@@ -15,8 +15,10 @@ type Pairs<'py> = (
 );
 /// Corners, their volumes and one stiffness.
 type Corners<'py> = (PyReadonlyArray2<'py, i32>, PyReadonlyArray1<'py, f64>, f64);
-/// Atoms, their least distance and its stiffness.
-type Apart<'py> = (PyReadonlyArray1<'py, i32>, f64, f64);
+/// Turns, their angles with slack, and one stiffness.
+type Turns<'py> = (PyReadonlyArray2<'py, i32>, PyReadonlyArray2<'py, f64>, f64);
+/// Atoms, their reach and one stiffness.
+type Apart<'py> = (PyReadonlyArray1<'py, i32>, PyReadonlyArray1<'py, f64>, f64);
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
@@ -26,22 +28,28 @@ pub fn refine_atoms<'py>(
     voxel_xyz: Triple,
     origin_xyz: Triple,
     xyz: PyReadonlyArray2<'py, f64>,
-    weights: PyReadonlyArray1<'py, f64>,
+    weights: (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>),
     pairs: Pairs<'py>,
     corners: Corners<'py>,
+    turns: Turns<'py>,
     apart: Apart<'py>,
     effort: (usize, usize),
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray2<f64>>, f64)> {
-    let (map, xyz, weights) = (values.as_array(), rows("xyz", &xyz)?, column(&weights));
+    let (map, xyz) = (values.as_array(), rows("xyz", &xyz)?);
+    let (weights, hold) = (column(&weights.0), column(&weights.1));
     let (pairs, range, stiffness) = pairs;
     let (corners, volume, volume_stiffness) = corners;
-    let (apart, distance, contact_stiffness) = apart;
+    let (turns, turn_range, turn_stiffness) = turns;
+    let (apart, reach, contact_stiffness) = apart;
     let (pairs, range, stiffness) = (rows("pairs", &pairs)?, rows("range", &range)?, column(&stiffness));
-    let (corners, volume, apart) = (rows("corners", &corners)?, column(&volume), column(&apart));
+    let (corners, volume) = (rows("corners", &corners)?, column(&volume));
+    let (turns, turn_range) = (rows("turns", &turns)?, rows("turn_range", &turn_range)?);
+    let (apart, reach) = (column(&apart), column(&reach));
     let atoms = Atoms {
         xyz: &xyz,
         weights: &weights,
+        hold: &hold,
     };
     let restraints = Restraints {
         pairs: &pairs,
@@ -50,10 +58,13 @@ pub fn refine_atoms<'py>(
         corners: &corners,
         volume: &volume,
         volume_stiffness,
+        turns: &turns,
+        turn_range: &turn_range,
+        turn_stiffness,
     };
     let contacts = Contacts {
         atoms: &apart,
-        distance,
+        reach: &reach,
         stiffness: contact_stiffness,
     };
     let found = enter_reporting(py, progress, |control| {

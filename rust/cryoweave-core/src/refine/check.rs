@@ -2,9 +2,14 @@
 use super::{Atoms, Contacts, Restraints};
 use crate::error::{Error, Result, same_length};
 
-pub(super) fn lengths(atoms: &Atoms, restraints: &Restraints) -> Result<()> {
+pub(super) fn lengths(atoms: &Atoms, restraints: &Restraints, contacts: &Contacts) -> Result<()> {
     let pairs = restraints.pairs.len();
     let lengths = [
+        (
+            "atoms and their hold differ in length",
+            atoms.xyz.len(),
+            atoms.hold.len(),
+        ),
         (
             "atoms and weights differ in length",
             atoms.xyz.len(),
@@ -21,6 +26,16 @@ pub(super) fn lengths(atoms: &Atoms, restraints: &Restraints) -> Result<()> {
             restraints.corners.len(),
             restraints.volume.len(),
         ),
+        (
+            "turns and their ranges differ in length",
+            restraints.turns.len(),
+            restraints.turn_range.len(),
+        ),
+        (
+            "contacts and their reaches differ in length",
+            contacts.atoms.len(),
+            contacts.reach.len(),
+        ),
     ];
     for (what, left, right) in lengths {
         same_length(what, left, right)?;
@@ -36,6 +51,10 @@ pub(super) fn indices(atoms: usize, restraints: &Restraints, contacts: &Contacts
     none(
         "a corner does not name four atoms that exist",
         restraints.corners.iter().position(|corner| !distinct(corner, atoms)),
+    )?;
+    none(
+        "a turn does not name four atoms that exist",
+        restraints.turns.iter().position(|turn| !distinct(turn, atoms)),
     )?;
     let mut named = vec![false; atoms];
     let again = |&atom: &i32| {
@@ -57,14 +76,27 @@ pub(super) fn numbers(atoms: &Atoms, restraints: &Restraints, contacts: &Contact
     let not_finite = |values: &[f64]| values.iter().position(|value| !value.is_finite());
     none("a weight is not finite", not_finite(atoms.weights))?;
     none("a volume is not finite", not_finite(restraints.volume))?;
-    let wrong = |stiffness: &f64| !(stiffness.is_finite() && *stiffness >= 0.0);
+    let wrong_stiffness = |stiffness: &f64| !(stiffness.is_finite() && *stiffness >= 0.0);
+    none(
+        "a hold is negative or not finite",
+        atoms.hold.iter().position(wrong_stiffness),
+    )?;
     none(
         "a stiffness is negative or not finite",
-        restraints.stiffness.iter().position(wrong),
+        restraints.stiffness.iter().position(wrong_stiffness),
+    )?;
+    let wrong = |[at, slack]: &[f64; 2]| !(at.is_finite() && slack.is_finite() && *slack >= 0.0);
+    none(
+        "a torsion is not finite, or its slack negative",
+        restraints.turn_range.iter().position(wrong),
+    )?;
+    none(
+        "a contact's reach is negative or not finite",
+        contacts.reach.iter().position(wrong_stiffness),
     )?;
     let values = [
         ("volume_stiffness", restraints.volume_stiffness),
-        ("contact_distance", contacts.distance),
+        ("turn_stiffness", restraints.turn_stiffness),
         ("contact_stiffness", contacts.stiffness),
     ];
     for (name, value) in values {

@@ -1,5 +1,6 @@
 //! What atoms gain and pay where they are: density, restrained distances and chirality, contacts.
-use super::{Contacts, Restraints};
+use super::Restraints;
+use super::turn::turn;
 use crate::grid::Solid;
 use crate::grid::frame::Frame;
 use crate::grid::interpolate::value_and_gradient;
@@ -9,22 +10,29 @@ const LINEAR: f64 = 2.0;
 /// Å below which two atoms count as one point.
 const TOUCHING: f64 = 1e-9;
 
+/// Two atoms and the distance that they keep.
+pub(super) type Close = ([i32; 2], f64);
+
 pub(super) struct Energy<'a> {
     pub(super) map: &'a Solid<'a>,
     pub(super) frame: &'a Frame,
     /// Gain of each atom for each unit of density.
     pub(super) weights: &'a [f64],
+    /// Where each atom started, and its energy per Å² from there.
+    pub(super) start: &'a [[f64; 3]],
+    pub(super) hold: &'a [f64],
     pub(super) restraints: &'a Restraints<'a>,
-    pub(super) contacts: Contacts<'a>,
+    /// Energy per Å² closer than atoms may come.
+    pub(super) contact_stiffness: f64,
     /// Atoms that may come too close, renewed now and then.
-    pub(super) close: Vec<[i32; 2]>,
+    pub(super) close: Vec<Close>,
 }
 
 impl Energy<'_> {
     /// The energy, and its gradient written over `slope`.
     pub(super) fn at(&self, xyz: &[[f64; 3]], slope: &mut [[f64; 3]]) -> f64 {
         slope.fill([0.0; 3]);
-        let mut energy = self.density(xyz, slope);
+        let mut energy = self.density(xyz, slope) + self.held(xyz, slope);
         let given = self.restraints;
         for (row, &pair) in given.pairs.iter().enumerate() {
             energy += spring(pair, given.range[row], given.stiffness[row], xyz, slope);
@@ -32,9 +40,26 @@ impl Energy<'_> {
         for (row, &atoms) in given.corners.iter().enumerate() {
             energy += corner(atoms, given.volume[row], given.volume_stiffness, xyz, slope);
         }
-        let apart = [self.contacts.distance, f64::INFINITY];
-        for &pair in &self.close {
-            energy += spring(pair, apart, self.contacts.stiffness, xyz, slope);
+        for (row, &atoms) in given.turns.iter().enumerate() {
+            energy += turn(atoms, given.turn_range[row], given.turn_stiffness, xyz, slope);
+        }
+        for &(pair, least) in &self.close {
+            energy += spring(pair, [least, f64::INFINITY], self.contact_stiffness, xyz, slope);
+        }
+        energy
+    }
+
+    /// Harmonic in the distance from the start, linear far from it.
+    fn held(&self, xyz: &[[f64; 3]], slope: &mut [[f64; 3]]) -> f64 {
+        let mut energy = 0.0;
+        for (atom, &hold) in self.hold.iter().enumerate().filter(|&(_, &hold)| hold > 0.0) {
+            let off = minus(xyz[atom], self.start[atom]);
+            let length = dot(off, off).sqrt();
+            let near = length.min(LINEAR);
+            for (slope, off) in slope[atom].iter_mut().zip(off) {
+                *slope += 2.0 * hold * near / length.max(TOUCHING) * off;
+            }
+            energy += hold * near * (2.0 * length - near);
         }
         energy
     }
@@ -92,15 +117,15 @@ fn corner(atoms: [i32; 4], ideal: f64, stiffness: f64, xyz: &[[f64; 3]], slope: 
     stiffness * off * off
 }
 
-fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+pub(super) fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     std::array::from_fn(|axis| a[axis] - b[axis])
 }
 
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+pub(super) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+pub(super) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     [
         a[1] * b[2] - a[2] * b[1],
         a[2] * b[0] - a[0] * b[2],
@@ -128,18 +153,25 @@ mod tests {
             corners: &[[0, 1, 2, 3], [3, 2, 1, 4]],
             volume: &[2.6, -2.6],
             volume_stiffness: 0.2,
+            turns: &[[0, 1, 2, 3], [4, 2, 0, 1], [3, 1, 0, 2]],
+            turn_range: &[[0.4, 0.2], [-2.0, 0.0], [3.0, 0.1]],
+            turn_stiffness: 1.7,
         };
         look(&Energy {
             map: &solid,
             frame: &frame,
             weights: &[1.0, 0.6, -0.4, 2.0, 1.0],
+            start: &[
+                [1.2, 4.0, 2.0],
+                [0.0; 3],
+                [3.0, 6.0, 9.0],
+                [0.2, 3.3, 5.0],
+                [9.7, 9.9, 1.0],
+            ],
+            hold: &[2.0, 0.0, 1.0, 3.0, 0.5],
             restraints: &restraints,
-            contacts: Contacts {
-                atoms: &[],
-                distance: 4.2,
-                stiffness: 2.0,
-            },
-            close: vec![[0, 2], [1, 3]],
+            contact_stiffness: 2.0,
+            close: vec![([0, 2], 4.2), ([1, 3], 3.9)],
         })
     }
 

@@ -1,4 +1,4 @@
-//! Atoms pulled into density under restraints on distances, chirality and contacts.
+//! Atoms pulled into density under restraints on distances, chirality, torsions and contacts.
 use ndarray::ArrayView3;
 
 use crate::control::Control;
@@ -10,8 +10,9 @@ use crate::grid::{Solid, check_points};
 mod check;
 pub(crate) mod descent;
 mod energy;
+mod turn;
 
-use energy::Energy;
+use energy::{Close, Energy};
 
 /// Å beyond the contact distance within which a pair is watched until the next renewal.
 const WATCHED: f64 = 3.0;
@@ -27,6 +28,8 @@ pub struct Atoms<'a> {
     pub xyz: &'a [[f64; 3]],
     /// Gain of each for each unit of density.
     pub weights: &'a [f64],
+    /// Energy of each per Å² from where it started, not negative.
+    pub hold: &'a [f64],
 }
 
 /// What is known about the atoms' geometry.
@@ -44,6 +47,12 @@ pub struct Restraints<'a> {
     pub volume: &'a [f64],
     /// Energy per Å⁶ off the volume.
     pub volume_stiffness: f64,
+    /// Four atoms in a row.
+    pub turns: &'a [[i32; 4]],
+    /// Their torsion angle, and how far off it costs nothing (radians); by turn.
+    pub turn_range: &'a [[f64; 2]],
+    /// Energy per radian² beyond that.
+    pub turn_stiffness: f64,
 }
 
 /// Which atoms may not come closer than a distance; pairs that are restrained are left to their restraint.
@@ -51,8 +60,8 @@ pub struct Restraints<'a> {
 pub struct Contacts<'a> {
     /// The atoms, each once.
     pub atoms: &'a [i32],
-    /// Å.
-    pub distance: f64,
+    /// Å of each; two atoms keep the sum of theirs.
+    pub reach: &'a [f64],
     /// Energy per Å² closer.
     pub stiffness: f64,
 }
@@ -86,7 +95,7 @@ pub fn refine_atoms(
     control: &Control,
 ) -> Result<Refined> {
     check_points(atoms.xyz)?;
-    check::lengths(&atoms, &restraints)?;
+    check::lengths(&atoms, &restraints, &contacts)?;
     check::indices(atoms.xyz.len(), &restraints, &contacts)?;
     check::numbers(&atoms, &restraints, &contacts)?;
     let map = Solid::finite(map, control)?;
@@ -96,8 +105,10 @@ pub fn refine_atoms(
         map: &map,
         frame,
         weights: atoms.weights,
+        start: atoms.xyz,
+        hold: atoms.hold,
         restraints: &restraints,
-        contacts,
+        contact_stiffness: contacts.stiffness,
         close: Vec::new(),
     };
     let mut xyz = atoms.xyz.to_vec();
@@ -123,14 +134,19 @@ pub fn refine_atoms(
     Ok(Refined { xyz, energy: reached })
 }
 
-fn close(xyz: &[[f64; 3]], contacts: &Contacts, restrained: &[[i32; 2]], control: &Control) -> Result<Vec<[i32; 2]>> {
+/// Pairs that may come too close, and the distance that each keeps.
+fn close(xyz: &[[f64; 3]], contacts: &Contacts, restrained: &[[i32; 2]], control: &Control) -> Result<Vec<Close>> {
     let places: Vec<[f64; 3]> = contacts.atoms.iter().map(|&atom| xyz[atom as usize]).collect();
-    let near = neighbour_pairs(&places, contacts.distance + WATCHED, control)?;
-    let named = near
-        .pairs
-        .iter()
-        .map(|pair| ordered(pair.map(|i| contacts.atoms[i as usize])));
-    Ok(named.filter(|pair| restrained.binary_search(pair).is_err()).collect())
+    let farthest = contacts.reach.iter().copied().fold(0.0, f64::max);
+    let near = neighbour_pairs(&places, 2.0 * farthest + WATCHED, control)?;
+    let named = near.pairs.iter().map(|pair| {
+        let [i, j] = pair.map(|i| i as usize);
+        let least = contacts.reach[i] + contacts.reach[j];
+        (ordered([contacts.atoms[i], contacts.atoms[j]]), least)
+    });
+    Ok(named
+        .filter(|(pair, _)| restrained.binary_search(pair).is_err())
+        .collect())
 }
 
 fn ordered([i, j]: [i32; 2]) -> [i32; 2] {
