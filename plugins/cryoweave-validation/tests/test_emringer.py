@@ -11,9 +11,10 @@ from cryoweave.data import DensityMap, Frame, Model
 from cryoweave.errors import StageError
 from cryoweave.io.maps import read_map
 from cryoweave.io.models import read_model
+from cryoweave.kernels.torsions import torsion
 from cryoweave.testing import StageContract, ideal_model, simulated_map
 from cryoweave_validation.emringer import ANGLES, gamma_circles, scanned
-from cryoweave_validation.peptides import peptides, torsion
+from cryoweave_validation.peptides import peptides
 
 CASES = {
     "7cec_A": ("emd30342_integrin/7cec_A.cif.gz", "emd30342_integrin/emd_30342_A_z4.mrc.gz"),

@@ -9,8 +9,8 @@ import pytest
 from cryoweave import run_stage
 from cryoweave.errors import StageError
 from cryoweave.io.models import read_model
+from cryoweave.kernels.torsions import torsion
 from cryoweave.testing import StageContract, ideal_model
-from cryoweave_validation.peptides import torsion
 
 MODEL = ideal_model("H" * 12 + "CCC" + "E" * 9)
 CASES = {"3j6b_9": "emd2566_3j6b9/3J6B_9.pdb", "7cec_A": "emd30342_integrin/7cec_A.cif.gz"}

@@ -7,7 +7,8 @@ from cryoweave.data import Metric, Model, ScoreTable
 from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
 from cryoweave.kernels.chains import REACH
-from cryoweave_validation.peptides import Peptides, following, peptides, previous, share, torsion, unit
+from cryoweave.kernels.torsions import torsion, unit
+from cryoweave_validation.peptides import Peptides, following, peptides, previous, share
 
 TRANS, CIS, TOLERANCE = 3.8, 2.9, 0.2
 """Å between Cα atoms across a trans and a cis peptide (from Engh & Huber 1991), and what passes on either side."""

@@ -9,8 +9,9 @@ from cryoweave.data import Curve, DensityMap, Metric, Model, ScoreTable
 from cryoweave.errors import NotApplicableError, StageError
 from cryoweave.host import Context
 from cryoweave.kernels.grid import interpolate
+from cryoweave.kernels.torsions import unit
 from cryoweave_validation.emringer_stages import EMRingerParams
-from cryoweave_validation.peptides import Peptides, peptides, unit
+from cryoweave_validation.peptides import Peptides, peptides
 
 GAMMA = {"CYS": "SG", "SER": "OG"} | dict.fromkeys(
     ("ARG", "ASN", "ASP", "GLU", "GLN", "HIS", "LEU", "LYS", "MET", "PHE", "TRP", "TYR"), "CG"

@@ -134,22 +134,6 @@ def following(values: Rows) -> Rows:
     return shifted
 
 
-def torsion(a: Rows, b: Rows, c: Rows, d: Rows) -> Rows:
-    """Torsion angles a–b–c–d in degrees, -180 to 180; NaN where an atom is missing or three are in line."""
-    axis = c - b
-    left, right = np.cross(b - a, axis), np.cross(axis, d - c)
-    sine = np.linalg.norm(axis, axis=-1) * ((b - a) * right).sum(axis=-1)
-    cosine = (left * right).sum(axis=-1)
-    angle = np.degrees(np.arctan2(sine, cosine))
-    return np.asarray(np.where((sine == 0) & (cosine == 0), np.nan, angle))
-
-
-def unit(vectors: Rows) -> Rows:
-    """Vectors of length 1; NaN for a vector without length."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, np.nan))
-
-
 def share(part: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
     """Rows of the second mask that the first has too, as a share; NaN if there is none."""
     return float((part & of).sum() / of.sum()) if of.any() else float("nan")

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from cryoweave.data import Metric, Model, ScoreTable
 from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
-from cryoweave_validation.peptides import PEPTIDE_BOND, Peptides, peptides, previous, share, unit
+from cryoweave.kernels.torsions import placed, unit
+from cryoweave_validation.peptides import PEPTIDE_BOND, Peptides, peptides, previous, share
 from cryoweave_validation.ramachandran import backbone_torsions
 
 DEVIANT = 0.25
@@ -138,21 +139,3 @@ def broken_bonds(chain: Peptides) -> tuple[dict[str, NDArray[np.float64]], dict[
     within = np.stack([np.linalg.norm(n - alpha, axis=1), np.linalg.norm(c - alpha, axis=1)])
     broken = int((within >= BOND).sum()) + int((across >= PEPTIDE_BOND).sum())
     return {"peptide_bond": across}, {"broken_bonds": float(broken)}
-
-
-def placed(
-    a: NDArray[np.float64],
-    b: NDArray[np.float64],
-    c: NDArray[np.float64],
-    length: NDArray[np.float64],
-    angle: NDArray[np.float64],
-    turn: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Fourth atoms d with the bond c–d (Å), the angle b–c–d and the torsion a–b–c–d (degrees); rows of ``(n, 3)``."""
-    along = unit(c - b)
-    normal = unit(np.cross(b - a, along))
-    third = np.cross(normal, along)
-    bend, turned = np.radians(angle), np.radians(turn)
-    parts = (-np.cos(bend), np.sin(bend) * np.cos(turned), np.sin(bend) * np.sin(turned))
-    step = sum(part[:, None] * axis for part, axis in zip(parts, (along, third, normal), strict=True))
-    return np.asarray(c + length[:, None] * step)

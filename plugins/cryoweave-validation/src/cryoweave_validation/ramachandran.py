@@ -1,7 +1,6 @@
 """Backbone torsions against the Ramachandran contours of the Top8000."""
 
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 from contourpy import LineType, contour_generator
@@ -10,14 +9,8 @@ from numpy.typing import NDArray
 from cryoweave.data import Curve, Metric, Model, ScoreTable
 from cryoweave.errors import NotApplicableError
 from cryoweave.host import Context, NoParams
-from cryoweave_validation.peptides import Peptides, following, peptides, previous, share, torsion
-
-CLASSES = ("general", "glycine", "cis_pro", "trans_pro", "pre_pro", "ile_val")
-"""Names of the grids; a residue's class is an index into them."""
-FAVOURED = 0.02
-OUTLIER = (0.0005, 0.001, 0.002, 0.001, 0.001, 0.001)
-"""Scores below which a residue of each class is an outlier; from FAVOURED on it is favoured. Both as in MolProbity:
-Williams et al. 2018, Protein Sci. 27, 293."""
+from cryoweave.kernels.torsions import FAVOURED, OUTLIER, classes, contours, torsion
+from cryoweave_validation.peptides import Peptides, following, peptides, previous, share
 
 REGIONS = {
     "rama_allowed_region": (
@@ -55,7 +48,7 @@ def torsions_judged(model: Model, params: NoParams, ctx: Context) -> ScoreTable:
     """φ, ψ and what the Top8000 distribution says of them."""
     chain = peptides(model, ("N", "CA", "C"))
     phi, psi, omega = backbone_torsions(chain)
-    kind = classes(chain, omega)
+    kind = classes(chain.residue_name, chain.follows()[1:], np.abs(omega) < 90)
     both = np.isfinite(phi) & np.isfinite(psi) & chain.known()
     if not both.any():
         raise NotApplicableError(
@@ -94,29 +87,6 @@ def backbone_torsions(chain: Peptides) -> tuple[NDArray[np.float64], NDArray[np.
     return phi, psi, omega
 
 
-def classes(chain: Peptides, omega: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The Ramachandran class of each residue; a proline is cis if ω is within 90° of 0."""
-    name = chain.residue_name
-    proline = name == "PRO"
-    kind = np.where(np.isin(name, ("ILE", "VAL")), CLASSES.index("ile_val"), CLASSES.index("general"))
-    kind[np.append(proline[1:] & chain.follows()[1:], False)] = CLASSES.index("pre_pro")
-    kind[name == "GLY"] = CLASSES.index("glycine")
-    kind[proline] = CLASSES.index("trans_pro")
-    kind[proline & (np.abs(omega) < 90)] = CLASSES.index("cis_pro")
-    return kind.astype(np.intp)
-
-
-def contours(kind: NDArray[np.intp], phi: NDArray[np.float64], psi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The grids' values at φ, ψ (degrees), bilinear, going on beyond ±180°."""
-    grids = contour_grids()
-    row, column = (phi + 179) / 2, (psi + 179) / 2  # nodes are at -179, -177, ... 179
-    i, j = np.floor(row).astype(int), np.floor(column).astype(int)
-    u, v = row - i, column - j
-    corners = [grids[kind, (i + di) % 180, (j + dj) % 180] for di in (0, 1) for dj in (0, 1)]
-    low, high = (1 - v) * corners[0] + v * corners[1], (1 - v) * corners[2] + v * corners[3]
-    return np.asarray((1 - u) * low + u * high)
-
-
 def outcomes(kind: NDArray[np.intp], score: NDArray[np.float64]) -> NDArray[np.intp]:
     """0 outlier, 1 allowed, 2 favoured."""
     return np.where(score >= FAVOURED, 2, np.where(score >= np.array(OUTLIER)[kind], 1, 0)).astype(np.intp)
@@ -135,16 +105,4 @@ def regions() -> dict[str, Curve]:
         points = np.asarray(lines.lines(level)[0][0])
         x, y = np.where(np.isnan(points), [0.0, np.nan], points.round(2)).T
         found[name] = Curve(x, y, "phi", "psi", definition)
-    return found
-
-
-@cache
-def contour_grids() -> NDArray[np.float64]:
-    """The contours, shape ``(6, 180, 180)``: class, φ and ψ from -179° in steps of 2°.
-
-    Data of the Top8000, Richardson laboratory, Duke University (CC BY 4.0); see ``data/rama8000.md``.
-    """
-    with files("cryoweave_validation").joinpath("data/rama8000.npz").open("rb") as stream, np.load(stream) as grids:
-        found = np.stack([grids[name] for name in CLASSES]).astype(np.float64)
-    found.flags.writeable = False
     return found
