@@ -117,6 +117,22 @@ class TestBackbone(StageContract):
         return {"threading": threading_of(self.model), "density": self.density}
 
 
+class TestFull(StageContract):
+    stage_id = "build.full"
+    model = bundle(6)
+    density = simulated_map(model, resolution=3.0)
+
+    def inputs(self):
+        return {"threading": threading_of(self.model), "density": self.density}
+
+
+class TestFullWithoutMap(StageContract):
+    stage_id = "build.full"
+
+    def inputs(self):
+        return {"threading": threading_of(bundle(3)), "density": None}
+
+
 class TestCompareReference(StageContract):
     stage_id = "compare.reference"
 

@@ -4,13 +4,16 @@ import string
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, Threading
 from cryoweave.data.residues import PROTEIN_NAMES
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
-from cryoweave.kernels.backbone import ATOMS, CB, BackboneRefiner
+from cryoweave.kernels.backbone import ATOMS, BackboneRefiner
 from cryoweave.kernels.grid import interpolate, require_contrast
+from cryoweave_basics.planes import main_chain
+from cryoweave_basics.side_chains import NO_SIDE_CHAIN, SideChain, side_chains, with_ideal_betas
 from cryoweave_basics.stages import BackboneParams
 
 
@@ -22,24 +25,57 @@ def alpha_carbons(threading: Threading, params: NoParams, ctx: Context) -> Model
 def backbone(density: DensityMap, threading: Threading, params: BackboneParams, ctx: Context) -> Model:
     """The best candidate as N, Cα, C, O and Cβ, refined in the density; else as `alpha_carbons`."""
     trace = best_trace(threading, ctx)
+    require_density(density, trace)
+    bonded = bonds(trace, params.bond, ctx)
+    main = main_chain(trace.xyz, bonded, trace.residue_name, BackboneRefiner(density.values, density.frame), ctx)
+    return assembled(trace, with_ideal_betas(main, trace.residue_name), [NO_SIDE_CHAIN] * len(trace))
+
+
+def full(density: DensityMap | None, threading: Threading, params: BackboneParams, ctx: Context) -> Model:
+    """As `backbone`, with side chains; without a map by geometry, rotamers and clashes alone."""
+    trace = best_trace(threading, ctx)
+    refiner = None
+    if density is not None:
+        require_density(density, trace)
+        refiner = BackboneRefiner(density.values, density.frame)
+    bonded = bonds(trace, params.bond, ctx)
+    main = with_ideal_betas(main_chain(trace.xyz, bonded, trace.residue_name, refiner, ctx), trace.residue_name)
+    return assembled(trace, main, side_chains(main, trace.residue_name, bonded, refiner, ctx))
+
+
+def require_density(density: DensityMap, trace: Model) -> None:
+    """Refuse a map without contrast, or in which half of the residues have no density."""
     require_contrast(density)
     if np.median(interpolate(density.values, density.frame, trace.xyz)) <= 0:
         raise StageError(
             f"half or more of the {len(trace)} Cα positions have no density above zero",
             "is this the map that the threading was made in? `build.calpha` needs none",
         )
-    near = np.linalg.norm(np.diff(trace.xyz, axis=0), axis=1) <= params.bond
-    bonded = near & (np.diff(trace.residue_number) == 1) & (trace.chain[1:] == trace.chain[:-1])
-    refined = BackboneRefiner(density.values, density.frame).refine(trace.xyz, bonded, progress=ctx.progress)
+
+
+def bonds(trace: Model, longest: float, ctx: Context) -> NDArray[np.bool_]:
+    """Whether each residue is bonded to the next: the next number of the same chain, and not too far."""
+    near = np.linalg.norm(np.diff(trace.xyz, axis=0), axis=1) <= longest
+    bonded: NDArray[np.bool_] = near & (np.diff(trace.residue_number) == 1) & (trace.chain[1:] == trace.chain[:-1])
     ctx.note("pieces", 1 + int((~bonded).sum()))
-    residue = np.repeat(np.arange(len(trace)), len(ATOMS))
-    atoms = replace(
+    return bonded
+
+
+def assembled(trace: Model, main: NDArray[np.float64], side: list[SideChain]) -> Model:
+    """All atoms, residue by residue; names, numbers and B factors of the trace."""
+    names, parts = [], []
+    for residue_name, own, (beyond, xyz) in zip(trace.residue_name.tolist(), main, side, strict=True):
+        kept = len(ATOMS) - (residue_name == "GLY")
+        names.append([*ATOMS[:kept], *beyond])
+        parts.append(np.concatenate((own[:kept], xyz)))
+    residue = np.repeat(np.arange(len(trace)), [len(one) for one in names])
+    atom_name = np.concatenate(names)
+    return replace(
         trace.select(residue),
-        xyz=refined.xyz.reshape(-1, 3),
-        atom_name=np.tile(ATOMS, len(trace)),
-        element=np.tile([name[0] for name in ATOMS], len(trace)),
+        xyz=np.concatenate(parts),
+        atom_name=atom_name,
+        element=np.array([name[0] for name in atom_name.tolist()]),
     )
-    return atoms.select((atoms.residue_name != "GLY") | (atoms.atom_name != ATOMS[CB]))
 
 
 def best_trace(threading: Threading, ctx: Context) -> Model:
@@ -65,6 +101,7 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
     letters = [letters for letters, _ in threading.chains()]
     ids = chain_ids([name for _, name in threading.chains()])
     ctx.note("residues", len(residue))
+    ctx.note("origin", threading.origin[0])
     return Model.from_trace(
         xyz=threading.xyz[rows][order],
         residue_name=np.array([PROTEIN_NAMES[letters[c][r]] for c, r in zip(chain, residue, strict=True)]),

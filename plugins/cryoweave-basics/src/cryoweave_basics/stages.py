@@ -269,7 +269,18 @@ STAGES = [
         takes={"density": DensityMap, "threading": Threading},
         gives=Model,
         params=BackboneParams,
-        version=2,
+        version=3,
+    ),
+    Stage(
+        id="build.full",
+        kind=Kind.BUILD,
+        summary="the best threading with all heavy atoms: main chain as build.backbone, rotamers of the side chains; "
+        "a map is optional",
+        load="cryoweave_basics.build:full",
+        takes={"density": DensityMap, "threading": Threading},
+        gives=Model,
+        optional=("density",),
+        params=BackboneParams,
     ),
     Stage(
         id="compare.reference",

@@ -67,6 +67,9 @@ fn near_groups(given: &Candidates, control: &Control) -> Result<Vec<[usize; 2]>>
     let count = given.groups.len() - 1;
     let spheres: Vec<([f64; 3], f64)> = (0..count).into_par_iter().map(|group| sphere(given, group)).collect();
     let widest = spheres.iter().map(|sphere| sphere.1).fold(0.0, f64::max);
+    if widest == 0.0 {
+        return Ok(Vec::new());
+    }
     let centres: Vec<[f64; 3]> = spheres.iter().map(|sphere| sphere.0).collect();
     let near = neighbour_pairs(&centres, 2.0 * widest, control)?;
     let mut free: Vec<[i32; 2]> = given.free.iter().map(|&[a, b]| [a.min(b), a.max(b)]).collect();
