@@ -1,0 +1,1 @@
+"""PULCHRA as a stage: all heavy atoms from Cα atoms."""
