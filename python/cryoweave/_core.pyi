@@ -68,6 +68,17 @@ def field_ascent(
     progress: _Progress,
 ) -> tuple[_Motion, _F64]: ...
 
+# fragments
+def ungapped(scores: _F32, breaks: NDArray[np.bool_], most: int, shortest: int) -> tuple[NDArray[np.int32], _F64]: ...
+def fragment_conflicts(
+    sequence: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    residue: NDArray[np.int32],
+    xyz: _F64,
+    rules: tuple[float, float, float],
+    progress: _Progress,
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]: ...
+
 # graph
 _Edges = NDArray[np.int32]
 

@@ -7,6 +7,7 @@ pub mod align;
 pub mod cloud;
 pub mod control;
 pub mod error;
+pub mod fragments;
 pub mod graph;
 pub mod grid;
 pub mod hmm;

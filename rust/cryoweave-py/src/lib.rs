@@ -6,6 +6,7 @@ mod arrays;
 mod cloud;
 mod enter;
 mod error;
+mod fragments;
 mod graph;
 mod grid;
 mod hmm;
@@ -31,6 +32,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::enter::{set_threads, threads};
+    #[pymodule_export]
+    use super::fragments::{fragment_conflicts, ungapped};
     #[pymodule_export]
     use super::graph::{
         connected_components, contact_edges, local_spanning_edges, longest_path, minimum_spanning_tree, nearest,
