@@ -19,6 +19,7 @@ VALUES = [
     data.DensityMap(np.zeros((2, 3, 4)), FRAME),
     data.ProbabilityMaps(np.zeros((1, 2, 3, 4)), FRAME, ("CA",)),
     data.PointCloud(np.zeros((2, 3)), [1, 2], [[0, 1]]),
+    data.BondGraph(data.PointCloud(np.zeros((2, 3)), [1, 2]), [[0, 1]], [3.8], [1.0], [1.0], [0.0]),
     data.Traces(np.zeros((2, 3)), [1, 1], [0, 0], [0], [1.0]),
     SEQUENCES,
     SEQUENCES.sequences[0],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cryoweave.data import (
+    BondGraph,
     Curve,
     DensityMap,
     Frame,
@@ -56,6 +57,10 @@ def values() -> dict[type, Any]:
         DensityMap: DensityMap(RNG.normal(size=(3, 4, 5)), FRAME),
         ProbabilityMaps: ProbabilityMaps(RNG.random((2, 3, 4, 5)), FRAME, ("CA", "N/x")),
         PointCloud: PointCloud(xyz, single, [[0, 1], [3, 6]], RNG.random((n, 2)), ("helix", "strand")),
+        BondGraph: BondGraph(
+            PointCloud(xyz, single, [[0, 1]], RNG.random((n, 1)), ("ALA",)),
+            [[0, 1], [0, 6], [2, 3]], RNG.random(3), RNG.random(3), RNG.random(3), RNG.normal(size=3),
+        ),
         Traces: Traces(xyz, single, [0, 0, 0, 1, 1, 2, 2], [0, 0, 1], RNG.normal(size=3)),
         SequenceSet: SEQUENCES,
         Threading: Threading(
@@ -207,6 +212,8 @@ def test_digests_tell_values_apart() -> None:
         (PointCloud, "edges.tsv", "i\tj\n0\t99999999999\n", "another type"),
         (PointCloud, "edges.tsv", "", "not a table"),
         (PointCloud, "edges.tsv", "\xff\xfe\0", "no column 'i'"),
+        (BondGraph, "bonds.tsv", "i\tj\tlength\tleast\tmean\tforward\n1\t0\t2\t1\t1\t0\n", "sorted, each once"),
+        (BondGraph, "points.tsv", None, "does not exist"),
         (Traces, "fragments.tsv", "candidate\tscore\n", "names a fragment that is not there"),
         (Poses, "poses.tsv", "model\tscore\n", "no column"),
         (ModelSet, "001.cif", None, "does not exist"),

@@ -1,5 +1,6 @@
 """The shapes that all rooms agree on: frozen, checked when made, read-only."""
 
+from cryoweave.data.bonds import BondGraph
 from cryoweave.data.density import DensityMap, ProbabilityMaps
 from cryoweave.data.frame import Frame
 from cryoweave.data.model import Model
@@ -12,6 +13,7 @@ from cryoweave.data.threading import Threading
 from cryoweave.data.traces import Traces
 
 __all__ = [
+    "BondGraph",
     "Curve",
     "DensityMap",
     "Frame",

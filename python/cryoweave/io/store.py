@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import (
+    BondGraph,
     DensityMap,
     Model,
     ModelSet,
@@ -36,6 +37,7 @@ from cryoweave.io.viewing import write_pseudo_atoms
 
 Value = TypeVar("Value")
 _XYZ = {"x": np.float64, "y": np.float64, "z": np.float64}
+_BOND = {"length": np.float64, "least": np.float32, "mean": np.float32, "forward": np.float32}
 
 
 DENSITY = "density.mrc"
@@ -204,6 +206,18 @@ def _load_points(folder: Path) -> PointCloud:
     return PointCloud(_positions(points), points["weight"], pairs, probabilities, tuple(classes))
 
 
+def _save_bonds(folder: Path, value: BondGraph) -> None:
+    _save_points(folder, value.points)
+    columns = {name: getattr(value, name) for name in _BOND}
+    write_table(folder / "bonds.tsv", {"i": value.pairs[:, 0], "j": value.pairs[:, 1], **columns})
+
+
+def _load_bonds(folder: Path) -> BondGraph:
+    bonds = read_table(folder / "bonds.tsv", {"i": np.int32, "j": np.int32, **_BOND})
+    pairs = np.stack([bonds["i"], bonds["j"]], axis=1)
+    return BondGraph(_load_points(folder), pairs, *(bonds[name] for name in _BOND))
+
+
 def _save_traces(folder: Path, value: Traces) -> None:
     points = {"fragment": value.fragment, **_columns(value.xyz), "weight": value.weight}
     write_table(folder / "traces.tsv", points)
@@ -291,6 +305,7 @@ TYPES: dict[type, Format] = {
     DensityMap: Format(_save_density, _load_density),
     ProbabilityMaps: Format(_save_probabilities, _load_probabilities),
     PointCloud: Format(_save_points, _load_points),
+    BondGraph: Format(_save_bonds, _load_bonds),
     Traces: Format(_save_traces, _load_traces),
     SequenceSet: Format(_save_sequences, _load_sequences),
     Threading: Format(_save_threading, _load_threading),

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from cryoweave.data import DensityMap, Model, PointCloud, Poses, ProbabilityMaps, Traces
+from cryoweave.data import BondGraph, DensityMap, Model, PointCloud, Poses, ProbabilityMaps, Traces
 from cryoweave.data.poses import COMMON_MEASURES
 from cryoweave.errors import CryoweaveError
 from cryoweave.host import Context, Params, Registry, Stage, registry
@@ -156,7 +156,7 @@ def empty(value: Any) -> Any:
     """The same kind of value with nothing in it; None where there is no such thing."""
     if isinstance(value, DensityMap | ProbabilityMaps):
         return replace(value, values=np.zeros_like(value.values))
-    if isinstance(value, Model | PointCloud | Traces):
+    if isinstance(value, Model | PointCloud | BondGraph | Traces):
         columns = {field.name: getattr(value, field.name) for field in fields(value)}
         nothing: dict[str, Any] = {n: c[:0] if isinstance(c, np.ndarray) else c for n, c in columns.items()}
         return type(value)(**nothing)
