@@ -105,6 +105,34 @@ def skeleton(n: int, edges: _Edges, lengths: _F64, shortest: float) -> list[NDAr
 def order_segments(
     join: _F64, skip: _F64, settings: tuple[int, int, float, float, int], progress: _Progress
 ) -> list[tuple[float, NDArray[np.uint32]]]: ...
+def along_bonds(
+    values: _F32,
+    voxel_xyz: _Triple,
+    origin_xyz: _Triple,
+    xyz: _F64,
+    pairs: NDArray[np.int32],
+    fractions: list[float],
+    progress: _Progress,
+) -> tuple[_F32, _F32]: ...
+def direction_odds(
+    carbon: _F32,
+    nitrogen: _F32,
+    voxel_xyz: _Triple,
+    origin_xyz: _Triple,
+    xyz: _F64,
+    pairs: NDArray[np.int32],
+    fractions: tuple[float, float],
+    floor: float,
+    progress: _Progress,
+) -> _F32: ...
+def find_routes(
+    edges: NDArray[np.int32],
+    costs: _F64,
+    task: tuple[int, int, float, float],
+    start: list[list[int]],
+    settings: tuple[int, int, float, float, int],
+    progress: _Progress,
+) -> list[tuple[float, list[NDArray[np.uint32]]]]: ...
 
 # grid
 def interpolate(

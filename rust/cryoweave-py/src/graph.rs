@@ -1,11 +1,12 @@
-use cryoweave_core::graph::{self, Annealing, Candidates, Search};
+use cryoweave_core::graph::{self, Annealing, Candidates, Search, Task};
 use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 
 use crate::arrays::{column, rows};
 use crate::enter::{enter, enter_reporting};
 use crate::error::InputError;
+use crate::grid::{Triple, frame};
 
 type Table<'py, T> = Bound<'py, PyArray2<T>>;
 type Column<'py, T> = Bound<'py, PyArray1<T>>;
@@ -189,4 +190,85 @@ pub fn order_segments<'py>(
         .into_iter()
         .map(|order| (order.cost, order.entries.into_pyarray(py)))
         .collect())
+}
+
+#[pyfunction]
+#[pyo3(signature = (values, voxel_xyz, origin_xyz, xyz, pairs, fractions, progress=None))]
+#[allow(clippy::too_many_arguments)]
+pub fn along_bonds<'py>(
+    py: Python<'py>,
+    values: PyReadonlyArray3<'py, f32>,
+    voxel_xyz: Triple,
+    origin_xyz: Triple,
+    xyz: Rows<'py, f64>,
+    pairs: Rows<'py, i32>,
+    fractions: Vec<f64>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Column<'py, f32>, Column<'py, f32>)> {
+    let (map, points, pairs) = (values.as_array(), rows("xyz", &xyz)?, rows("pairs", &pairs)?);
+    let found = enter_reporting(py, progress, |control| {
+        let frame = frame(map.dim(), voxel_xyz, origin_xyz)?;
+        graph::along_bonds(map, &frame, &points, &pairs, &fractions, control)
+    })?;
+    Ok((found.least.into_pyarray(py), found.mean.into_pyarray(py)))
+}
+
+#[pyfunction]
+#[pyo3(signature = (carbon, nitrogen, voxel_xyz, origin_xyz, xyz, pairs, fractions, floor, progress=None))]
+#[allow(clippy::too_many_arguments)]
+pub fn direction_odds<'py>(
+    py: Python<'py>,
+    carbon: PyReadonlyArray3<'py, f32>,
+    nitrogen: PyReadonlyArray3<'py, f32>,
+    voxel_xyz: Triple,
+    origin_xyz: Triple,
+    xyz: Rows<'py, f64>,
+    pairs: Rows<'py, i32>,
+    fractions: (f64, f64),
+    floor: f64,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Column<'py, f32>> {
+    let (points, pairs) = (rows("xyz", &xyz)?, rows("pairs", &pairs)?);
+    let maps = [carbon.as_array(), nitrogen.as_array()];
+    let odds = enter_reporting(py, progress, |control| {
+        let frame = frame(maps[0].dim(), voxel_xyz, origin_xyz)?;
+        graph::direction_odds(maps, &frame, &points, &pairs, fractions.into(), floor, control)
+    })?;
+    Ok(odds.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (edges, costs, task, start, settings, progress=None))]
+pub fn find_routes<'py>(
+    py: Python<'py>,
+    edges: Rows<'py, i32>,
+    costs: Values<'py, f64>,
+    task: (usize, usize, f64, f64),
+    start: Vec<Vec<u32>>,
+    settings: (usize, usize, f64, f64, u64),
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Vec<(f64, Vec<Column<'py, u32>>)>> {
+    let (edges, costs) = (rows("edges", &edges)?, column(&costs));
+    let (nodes, vehicles, drop, apart) = task;
+    let task = Task {
+        nodes,
+        edges: &edges,
+        costs: &costs,
+        vehicles,
+        drop,
+        apart,
+    };
+    let (restarts, steps, hot, cold, seed) = settings;
+    let search = Annealing {
+        restarts,
+        steps,
+        hot,
+        cold,
+        seed,
+    };
+    let found = enter_reporting(py, progress, |control| {
+        graph::find_routes(task, &start, search, control)
+    })?;
+    let columns = |routes: Vec<Vec<u32>>| routes.into_iter().map(|route| route.into_pyarray(py)).collect();
+    Ok(found.into_iter().map(|one| (one.cost, columns(one.routes))).collect())
 }

@@ -1,5 +1,6 @@
 //! Graphs over points: neighbours, contacts, spanning trees and their refinement.
 
+mod bonds;
 mod cells;
 mod contacts;
 mod diversity;
@@ -9,12 +10,15 @@ mod nearest;
 mod neighbours;
 mod order;
 mod paths;
+mod routes;
 mod score;
 mod skeleton;
 mod spanning;
 mod tabu;
+mod tour;
 mod tree;
 
+pub use bonds::{Along, along_bonds, direction_odds};
 pub(crate) use cells::{Cells, check_points};
 pub use contacts::contact_edges;
 pub use local::local_spanning_edges;
@@ -24,6 +28,7 @@ pub use nearest::{Nearest, nearest};
 pub use neighbours::{Pairs, neighbour_pairs};
 pub use order::{Annealing, Order, order_segments};
 pub use paths::longest_path;
+pub use routes::{Routes, Task, find_routes};
 pub use skeleton::skeleton;
 pub use spanning::{connected_components, minimum_spanning_tree};
 pub use tabu::{Search, Trajectory, tabu_trees};
