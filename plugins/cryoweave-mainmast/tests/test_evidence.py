@@ -6,9 +6,8 @@ import pytest
 from cryoweave import run_stage
 from cryoweave.data import PointCloud, Traces
 from cryoweave.data.residues import AMINO_ACIDS
+from cryoweave.kernels.evidence import LETTERS, AminoEvidence
 from cryoweave.testing import ideal_model, sequences_of, simulated_map
-from cryoweave_mainmast.evidence import AminoEvidence
-from cryoweave_mainmast.sidechain import LETTERS
 
 MODEL = ideal_model("H" * 30, letters="MKVLAWEDGSTFYHNQRPICAAGWLEEKDS")
 TRACE = MODEL.trace_atoms()

@@ -5,11 +5,11 @@ import pytest
 
 from cryoweave import run_stage
 from cryoweave.data import Sequence, SequenceSet, Traces
+from cryoweave.kernels.evidence import LETTERS
 from cryoweave.testing import ideal_model, simulated_map
 from cryoweave_mainmast.gapped import chain_of, matches, turned
 from cryoweave_mainmast.helix import helicity, resampled
 from cryoweave_mainmast.paths import NODE_STEP
-from cryoweave_mainmast.sidechain import LETTERS
 from cryoweave_mainmast.stages import ThreadGappedParams
 
 STRUCTURE = "E" * 12 + "H" * 22

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from cryoweave.data import DensityMap, Frame
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import InputError
+from cryoweave.kernels.evidence import LETTERS
 from cryoweave.kernels.grid import interpolate
 from cryoweave.testing import ideal_model, simulated_map
 from cryoweave_mainmast import sidechain
 from cryoweave_mainmast.helix import resampled
 from cryoweave_mainmast.sidechain import (
-    LETTERS,
     SAMPLES,
     TRACED,
     SideChainSampler,

@@ -9,12 +9,12 @@ from cryoweave.data import DensityMap, PointCloud, Sequence, SequenceSet, Thread
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
+from cryoweave.kernels.evidence import LETTERS, AminoEvidence
 from cryoweave_mainmast.contrast import require_contrast
-from cryoweave_mainmast.evidence import AminoEvidence
 from cryoweave_mainmast.helix import helicity
 from cryoweave_mainmast.paths import NODE_STEP
 from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
-from cryoweave_mainmast.sidechain import LETTERS, TRACED, SideChainSampler, side_chain_table
+from cryoweave_mainmast.sidechain import TRACED, SideChainSampler, side_chain_table
 from cryoweave_mainmast.stages import ThreadGappedParams
 
 FEW = 0.5

@@ -10,8 +10,8 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
 from cryoweave.kernels.backbone import CA, BackboneRefiner
+from cryoweave.kernels.evidence import AminoEvidence
 from cryoweave_mainmast.contrast import require_contrast
-from cryoweave_mainmast.evidence import AminoEvidence
 from cryoweave_mainmast.pool import Candidate, pooled, the_sequence
 from cryoweave_mainmast.sidechain import REFINED, SideChainSampler, match_scores, side_chain_table
 from cryoweave_mainmast.stages import RefineParams

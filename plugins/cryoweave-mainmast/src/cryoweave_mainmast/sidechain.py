@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from cryoweave.data import DensityMap
 from cryoweave.errors import InputError
 from cryoweave.kernels.backbone import CA, CB, C, N, unit
+from cryoweave.kernels.evidence import LETTERS
 from cryoweave.kernels.grid import gaussian, interpolate
 
 Samples = NDArray[np.float64]
 Axes = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """Unit vectors at each place, each ``(n, 3)``."""
 
-LETTERS = "ACDEFGHIKLMNPQRSTVWY"
+
 TRACED, REFINED = "side_chains.json", "side_chains_refined.json"
 """Tables for nodes of a traced path, and for the Cα atoms of a refined backbone."""
 SCHEMA = "cryoweave-side-chains/1"

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.kernels.graph import nearest
-from cryoweave_mainmast.sidechain import LETTERS
 
+LETTERS = "ACDEFGHIKLMNPQRSTVWY"
+"""The amino acids in the order of all tables of log-odds."""
 CLOSE = 3.0
 """Å: a place takes what the nearest point says up to this far."""
 FLOOR = 0.01
