@@ -11,12 +11,11 @@ pytest.importorskip("ortools", reason="OR-Tools is not installed")
 from cryoweave import run_stage
 from cryoweave.data import DensityMap, Frame, ModelSet, Poses
 from cryoweave.errors import CryoweaveError, InputError, PluginError, StageError
-from cryoweave.host import Context, registry
+from cryoweave.host import Context, registry, solver
 from cryoweave.kernels.fitting import Atoms
 from cryoweave.kernels.rotations import random_rotations
 from cryoweave.kernels.simulate import simulate_blurred
 from cryoweave.testing import StageContract
-from cryoweave_assembly import solve_check
 from cryoweave_assembly.clashes import clash_shares
 from cryoweave_assembly.explain import field_of, template_of, terms
 from cryoweave_assembly.stages import ExactParams
@@ -182,11 +181,11 @@ def test_poses_of_other_models_or_other_maps_have_an_error(truth):
 
 def test_without_the_solver_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    found = solve_check.check_solver()
+    found = solver.check_solver()
     assert not found.ok
     assert "cryoweave[solve]" in found.hint
     with pytest.raises(PluginError) as raised:
-        solve_check.require_solver()
+        solver.require_solver()
     assert "cryoweave[solve]" in raised.value.hint
 
 

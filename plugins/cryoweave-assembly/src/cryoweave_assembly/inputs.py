@@ -1,9 +1,9 @@
 """What every builder of complexes is given, checked."""
 
 from cryoweave.data import DensityMap
+from cryoweave.host.solver import require_solver
 from cryoweave.kernels.fitted import resolution_of
 from cryoweave.kernels.symmetry import Symmetry, symmetry_of
-from cryoweave_assembly.solve_check import require_solver
 from cryoweave_assembly.stages import DemoParams, EMBuildParams, ExactParams
 
 

@@ -166,4 +166,4 @@ def cryoweave_recipes() -> list[Recipe]:
 @hookimpl
 def cryoweave_checks() -> list[Check]:
     """The solver."""
-    return [Check(SOLVER, "OR-Tools, whose CP-SAT chooses poses", "cryoweave_assembly.solve_check:check_solver")]
+    return [Check(SOLVER, "OR-Tools, whose CP-SAT chooses poses", "cryoweave.host.solver:check_solver")]

@@ -1,9 +1,9 @@
-"""Whether the solver is there."""
+"""Whether OR-Tools, an optional dependency of several plugins, is there."""
 
 import importlib.util
 
 from cryoweave.errors import PluginError
-from cryoweave.host import CheckResult
+from cryoweave.host.records import CheckResult
 
 HOW_TO_GET = "pip install 'cryoweave[solve]'"
 MISSING = "OR-Tools is not installed"
