@@ -129,16 +129,17 @@ def bond_graph(
     kept = length >= shortest
     pairs, length = pairs[kept], length[kept]
     fractions = [(k + 1) / (samples + 1) for k in range(samples)]
-    least = mean = np.ones(len(pairs), np.float32)
-    forward = np.zeros(len(pairs), np.float32)
+    least: NDArray[np.float32] = np.ones(len(pairs), np.float32)
+    mean = least
+    forward: NDArray[np.float32] = np.zeros(len(pairs), np.float32)
     if maps is not None:
         least, mean = along_bonds(main_chain(maps), points.xyz, pairs, fractions, progress)
         if {"N", "C"} <= {*maps.classes}:
             forward = direction_odds(maps.of("C"), maps.of("N"), points.xyz, pairs, progress)
     elif density is not None and len(points):
-        values = along_bonds(density, points.xyz, pairs, fractions, progress)
-        usual = _usual(density, points)
-        least, mean = (np.maximum(one, 0) / np.float32(usual) for one in values)
+        usual = np.float32(_usual(density, points))
+        least, mean = along_bonds(density, points.xyz, pairs, fractions, progress)
+        least, mean = np.maximum(least, 0) / usual, np.maximum(mean, 0) / usual
     return BondGraph(points, pairs, length, least, mean, forward)
 
 
