@@ -100,7 +100,7 @@ def test_a_start_is_never_made_worse():
         ({"costs": [[1.0]]}, "one axis"),
         ({"costs": []}, "differ in length"),
         ({"vehicles": 0}, "vehicles must be positive"),
-        ({"drop": np.nan}, "drop must be finite"),
+        ({"drop": np.nan}, "drop must be positive"),
         ({"hot": 0}, "hot must be positive"),
         ({"start": [[0, 0]]}, "twice"),
         ({"start": [[5]]}, "does not exist"),

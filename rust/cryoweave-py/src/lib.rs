@@ -36,8 +36,8 @@ mod _core {
     use super::fragments::{fragment_conflicts, ungapped};
     #[pymodule_export]
     use super::graph::{
-        along_bonds, connected_components, contact_edges, direction_odds, find_routes, local_spanning_edges, longest_path,
-        minimum_spanning_tree, nearest, neighbour_pairs, order_segments, skeleton, tabu_trees,
+        along_bonds, connected_components, contact_edges, direction_odds, find_routes, local_spanning_edges,
+        longest_path, minimum_spanning_tree, nearest, neighbour_pairs, order_segments, skeleton, tabu_trees,
     };
     #[pymodule_export]
     use super::grid::{

@@ -5,13 +5,18 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use super::order::Annealing;
-use super::tour::{Links, Tour};
+use super::tour::{Links, Penalties, Tour};
 use super::{check_edges, check_weights};
 use crate::control::Control;
 use crate::error::{Error, Result};
 
 /// Steps of the search between two looks at the control.
 const CHECK: usize = 4096;
+/// Share of the steps in which, in every other search, ways without a link cost less than they are said to: at first as
+/// little as a node that is left out, so that routes grow in many places and join.
+const JOINED: f64 = 0.6;
+/// Temperature with which the rest begins, over that of the start.
+const AGAIN: f64 = 0.3;
 /// Share of the steps that try to leave a node out.
 const DROPS: f64 = 0.04;
 /// Share of the others that look at a gap between routes in place of a link.
@@ -50,14 +55,14 @@ pub struct Routes {
 /// them every search begins with no node visited.
 pub fn find_routes(task: Task, start: &[Vec<u32>], search: Annealing, control: &Control) -> Result<Vec<Routes>> {
     check(&task, start, &search)?;
-    let links = Links::new(task.nodes, task.edges, task.costs, task.apart);
+    let links = Links::new(task.nodes, task.edges, task.costs);
     control.expect(search.restarts as u64);
     let mut found: Vec<Routes> = (0..search.restarts as u64)
         .into_par_iter()
         .map(|stream| {
             let mut random = ChaCha8Rng::seed_from_u64(search.seed);
             random.set_stream(stream);
-            let found = anneal(&task, &links, start, &search, &mut random, control)?;
+            let found = anneal(&task, &links, start, &search, stream % 2 == 0, &mut random, control)?;
             control.step().map(|()| found)
         })
         .collect::<Result<_>>()?;
@@ -71,19 +76,39 @@ fn anneal(
     links: &Links,
     start: &[Vec<u32>],
     search: &Annealing,
+    gentle: bool,
     random: &mut ChaCha8Rng,
     control: &Control,
 ) -> Result<Routes> {
-    let mut tour = Tour::new(links, task.vehicles, task.drop, start);
-    let mut cost = tour.cost();
-    let (mut best, mut lowest) = (tour.order().to_vec(), cost);
-    let cooling = (search.cold / search.hot).powf(CHECK as f64 / search.steps.max(1) as f64);
+    let whole = Penalties {
+        drop: task.drop,
+        apart: task.apart,
+    };
+    let mut tour = Tour::new(links, task.vehicles, whole, start);
+    let (mut best, mut lowest) = (tour.order().to_vec(), tour.cost());
+    let mut cost = lowest;
     let mut temperature = search.hot;
+    let low = if gentle { task.drop.min(task.apart) } else { task.apart };
     for step in 0..search.steps {
         if step % CHECK == 0 {
             control.check()?;
-            if step > 0 {
-                temperature *= cooling;
+            let time = step as f64 / search.steps as f64;
+            let (share, hot) = match time < JOINED {
+                true => (time / JOINED, search.hot),
+                false => ((time - JOINED) / (1.0 - JOINED), AGAIN * search.hot),
+            };
+            temperature = hot.max(search.cold) * (search.cold / hot.max(search.cold)).powf(share);
+            let before = tour.penalties.apart;
+            if time >= JOINED {
+                tour.penalties.apart = task.apart;
+                if before != task.apart {
+                    tour.prune();
+                }
+            } else {
+                tour.penalties.apart = low * (task.apart / low).powf(share);
+            }
+            if before != tour.penalties.apart {
+                cost = tour.cost();
             }
         }
         // A change is made if it costs less than this.
@@ -92,13 +117,14 @@ fn anneal(
             continue;
         };
         cost += change;
-        if cost < lowest - 1e-9 {
+        if cost < lowest - 1e-9 && tour.penalties.apart == task.apart {
             lowest = cost;
             best.clear();
             best.extend_from_slice(tour.order());
         }
     }
-    let best = Tour::of(links, task.vehicles, task.drop, best);
+    let mut best = Tour::of(links, task.vehicles, whole, best);
+    best.prune();
     Ok(Routes {
         cost: best.cost(),
         routes: best.routes(),
@@ -142,13 +168,18 @@ fn check(task: &Task, start: &[Vec<u32>], search: &Annealing) -> Result<()> {
         ("hot", search.hot),
         ("cold", search.cold),
         ("vehicles", task.vehicles as f64),
+        ("drop", task.drop),
+        ("apart", task.apart),
     ];
-    let finite = [("drop", task.drop), ("apart", task.apart)];
-    let wrong = |value: f64, low: f64| !(value.is_finite() && value > low);
-    let bad = positive.into_iter().map(|(name, value)| (name, "positive", value, 0.0));
-    let bad = bad.chain(finite.map(|(name, value)| (name, "finite", value, f64::NEG_INFINITY)));
-    if let Some((name, rule, value, _)) = bad.into_iter().find(|&(_, _, value, low)| wrong(value, low)) {
-        return Err(Error::Parameter { name, rule, value });
+    if let Some((name, value)) = positive
+        .into_iter()
+        .find(|(_, value)| !(value.is_finite() && *value > 0.0))
+    {
+        return Err(Error::Parameter {
+            name,
+            rule: "positive and finite",
+            value,
+        });
     }
     let mut seen = vec![false; task.nodes];
     for (row, &node) in start.iter().flatten().enumerate() {

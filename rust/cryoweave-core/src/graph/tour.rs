@@ -8,15 +8,14 @@ const OUT: u32 = u32::MAX;
 /// What it costs to go from one node to another.
 pub(super) struct Links {
     nodes: usize,
-    apart: f64,
     starts: Vec<u32>,
     /// (other node, cost), the cheapest first.
     links: Vec<(u32, f64)>,
 }
 
 impl Links {
-    /// Of checked edges; of repeated ones the first counts, and whatever has no link costs `apart`.
-    pub(super) fn new(nodes: usize, edges: &[[i32; 2]], costs: &[f64], apart: f64) -> Self {
+    /// Of checked edges; of repeated ones the first counts.
+    pub(super) fn new(nodes: usize, edges: &[[i32; 2]], costs: &[f64]) -> Self {
         let mut around: Vec<Vec<(u32, f64)>> = vec![Vec::new(); nodes];
         for (&[a, b], &cost) in edges.iter().zip(costs) {
             for (from, to) in [(a, b), (b, a)] {
@@ -32,12 +31,7 @@ impl Links {
             links.extend(near);
             starts.push(links.len() as u32);
         }
-        Self {
-            nodes,
-            apart,
-            starts,
-            links,
-        }
+        Self { nodes, starts, links }
     }
 
     /// A node's links, the cheapest first.
@@ -46,44 +40,53 @@ impl Links {
         &self.links[self.starts[node] as usize..self.starts[node + 1] as usize]
     }
 
+    /// Nothing to or from a gap; none where two nodes have no link.
     #[inline]
-    fn cost(&self, a: u32, b: u32) -> f64 {
+    fn cost(&self, a: u32, b: u32) -> Option<f64> {
         if a as usize >= self.nodes || b as usize >= self.nodes {
-            return 0.0;
+            return Some(0.0);
         }
-        let found = self.of(a).iter().find(|&&(other, _)| other == b);
-        found.map_or(self.apart, |&(_, cost)| cost)
+        self.of(a).iter().find(|&&(other, _)| other == b).map(|&(_, cost)| cost)
     }
+}
+
+/// What is not on a route, and what has no link.
+#[derive(Clone, Copy)]
+pub(super) struct Penalties {
+    /// For a node that is left out.
+    pub(super) drop: f64,
+    /// For going between two nodes without a link.
+    pub(super) apart: f64,
 }
 
 /// A tour that can be changed; every change is made only if it costs less than `most`, and its cost given back.
 pub(super) struct Tour<'a> {
     links: &'a Links,
-    drop: f64,
+    pub(super) penalties: Penalties,
     order: Vec<u32>,
     place: Vec<u32>,
 }
 
 impl<'a> Tour<'a> {
     /// These routes, and gaps for all others.
-    pub(super) fn new(links: &'a Links, gaps: usize, drop: f64, routes: &[Vec<u32>]) -> Self {
+    pub(super) fn new(links: &'a Links, gaps: usize, penalties: Penalties, routes: &[Vec<u32>]) -> Self {
         let mut order = Vec::new();
         for gap in 0..gaps {
             order.push((links.nodes + gap) as u32);
             order.extend(routes.get(gap).into_iter().flatten());
         }
-        Self::of(links, gaps, drop, order)
+        Self::of(links, gaps, penalties, order)
     }
 
     /// A tour in this order.
-    pub(super) fn of(links: &'a Links, gaps: usize, drop: f64, order: Vec<u32>) -> Self {
+    pub(super) fn of(links: &'a Links, gaps: usize, penalties: Penalties, order: Vec<u32>) -> Self {
         let mut place = vec![OUT; links.nodes + gaps];
         for (at, &element) in (0..).zip(&order) {
             place[element as usize] = at;
         }
         Self {
             links,
-            drop,
+            penalties,
             order,
             place,
         }
@@ -100,10 +103,8 @@ impl<'a> Tour<'a> {
     /// Links, gaps and left out nodes, added up anew.
     pub(super) fn cost(&self) -> f64 {
         let m = self.order.len();
-        let joins: f64 = (0..m)
-            .map(|i| self.links.cost(self.order[i], self.order[(i + 1) % m]))
-            .sum();
-        joins + self.drop * (self.place.len() - m) as f64
+        let joins: f64 = (0..m).map(|i| self.join(self.order[i], self.order[(i + 1) % m])).sum();
+        joins + self.penalties.drop * (self.place.len() - m) as f64
     }
 
     /// The stretches between gaps, each from its lower end, sorted.
@@ -127,6 +128,46 @@ impl<'a> Tour<'a> {
         }
         routes.sort();
         routes
+    }
+
+    /// Leave out whole stretches without a break where that costs less than going on to them.
+    ///
+    /// As many as there are gaps begin a route of their own, those that are worth most.
+    pub(super) fn prune(&mut self) {
+        let gaps = self.place.len() - self.links.nodes;
+        let mut pieces: Vec<Vec<u32>> = Vec::new();
+        for route in self.routes() {
+            let broken = |pair: &[u32]| self.links.cost(pair[0], pair[1]).is_none();
+            let mut piece = vec![route[0]];
+            for pair in route.windows(2) {
+                if broken(pair) {
+                    pieces.push(std::mem::take(&mut piece));
+                }
+                piece.push(pair[1]);
+            }
+            pieces.push(piece);
+        }
+        let gain = |piece: &Vec<u32>| {
+            let joins: f64 = piece.windows(2).map(|pair| self.join(pair[0], pair[1])).sum();
+            self.penalties.drop * piece.len() as f64 - joins
+        };
+        let mut ranked: Vec<(f64, Vec<u32>)> = pieces.into_iter().map(|piece| (gain(&piece), piece)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let mut order = Vec::with_capacity(self.order.len());
+        for (rank, (gain, piece)) in ranked.into_iter().enumerate() {
+            if rank < gaps {
+                order.push((self.links.nodes + rank) as u32);
+            }
+            if rank < gaps && gain > 0.0 || gain > self.penalties.apart {
+                order.extend(piece);
+            }
+        }
+        let there = order
+            .iter()
+            .filter(|&&element| element as usize >= self.links.nodes)
+            .count();
+        order.extend((self.links.nodes + there..self.place.len()).map(|gap| gap as u32));
+        *self = Self::of(self.links, gaps, self.penalties, order);
     }
 
     #[inline]
@@ -153,7 +194,7 @@ impl<'a> Tour<'a> {
 
     #[inline]
     fn join(&self, a: u32, b: u32) -> f64 {
-        self.links.cost(a, b)
+        self.links.cost(a, b).unwrap_or(self.penalties.apart)
     }
 
     /// Take a node out.
@@ -162,7 +203,7 @@ impl<'a> Tour<'a> {
             return None;
         }
         let (p, s) = (self.before(node), self.next(node));
-        let change = self.join(p, s) + self.drop - self.join(p, node) - self.join(node, s);
+        let change = self.join(p, s) + self.penalties.drop - self.join(p, node) - self.join(node, s);
         if change >= most {
             return None;
         }
@@ -176,7 +217,7 @@ impl<'a> Tour<'a> {
     /// Put a node `b` that is out beside `a`.
     pub(super) fn take_in(&mut self, a: u32, b: u32, ahead: bool, most: f64) -> Option<f64> {
         let s = self.beside(a, ahead);
-        let change = self.join(a, b) + self.join(b, s) - self.join(a, s) - self.drop;
+        let change = self.join(a, b) + self.join(b, s) - self.join(a, s) - self.penalties.drop;
         // With one element the tour goes from it to itself, which costs nothing: it is a gap.
         if change >= most {
             return None;
@@ -313,6 +354,7 @@ mod tests {
 
     #[test]
     fn every_change_costs_what_it_says() {
+        let penalties = Penalties { drop: 7.0, apart: 50.0 };
         let mut random = ChaCha8Rng::seed_from_u64(1);
         for nodes in [2usize, 3, 5, 9] {
             let mut edges = Vec::new();
@@ -320,8 +362,8 @@ mod tests {
                 edges.extend((i + 1..nodes as i32).map(|j| [i, j]));
             }
             let costs: Vec<f64> = edges.iter().map(|_| random.random_range(0.0..9.0)).collect();
-            let links = Links::new(nodes, &edges[..edges.len() - 1], &costs, 50.0);
-            let mut tour = Tour::new(&links, 2, 7.0, &[]);
+            let links = Links::new(nodes, &edges[..edges.len() - 1], &costs);
+            let mut tour = Tour::new(&links, 2, penalties, &[]);
             let mut cost = tour.cost();
             for _ in 0..4000 {
                 let (a, b) = (
@@ -339,6 +381,11 @@ mod tests {
                 };
                 cost += made.unwrap_or(0.0);
                 assert!((cost - tour.cost()).abs() < 1e-6);
+                if random.random::<f64>() < 0.01 {
+                    tour.prune();
+                    assert!(tour.cost() <= cost + 1e-6);
+                    cost = tour.cost();
+                }
                 let mut all = tour.order.clone();
                 all.sort_unstable();
                 all.dedup();

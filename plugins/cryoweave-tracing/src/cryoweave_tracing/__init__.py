@@ -1,0 +1,1 @@
+"""General tracers: which points may follow each other, and routes along such bonds."""

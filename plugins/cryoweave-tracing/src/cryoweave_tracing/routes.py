@@ -1,0 +1,137 @@
+"""Fragments by vehicle routing over bonds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import BondGraph, Traces
+from cryoweave.errors import StageError, UsageError
+from cryoweave.host import Context
+from cryoweave.host.solver import require_solver
+from cryoweave.kernels.routes import APART, Routes, find_routes
+from cryoweave_tracing.stages import RoutesParams
+
+HOT, COLD = 0.5, 0.005
+"""Temperatures at a search's start and end, over the cost of leaving a point out."""
+WARM = 0.2
+"""Temperature at the start of a search that begins with routes."""
+GOOD = 100.0
+"""Cost of a bond that is worth nothing; one of the ideal length with the main chain all along it costs nothing."""
+
+
+def check(params: RoutesParams, **_inputs: object) -> None:
+    """Whether there is a round, and the solver is there if it is asked for."""
+    if not params.widths or min(params.widths) <= 0:
+        raise UsageError("trace.routes needs at least one width above 0", "set widths, e.g. 3,2,1,0.5")
+    if params.solver == "ortools":
+        require_solver()
+
+
+def routes(bonds: BondGraph, params: RoutesParams, ctx: Context) -> Traces:
+    """One candidate for each width, the last round's first."""
+    check(params)
+    if not len(bonds):
+        raise StageError("there is no bond to follow", "make them with a longer `longest`, or look at the points")
+    usable = bonds.least > 0.01
+    if not usable.any():
+        raise StageError("no bond has main chain or density all along it", "look at the points and the map")
+    rounds: list[tuple[Routes, NDArray[np.float64]]] = []
+    for number, width in enumerate(params.widths):
+        ctx.progress(number, len(params.widths))
+        costs = bond_costs(bonds, width, params.ideal)[usable]
+        start = rounds[-1][0].routes if rounds else []
+        found = solved(len(bonds.points), bonds.pairs[usable], costs, start, params, ctx)
+        ctx.note(f"cost at {width:g} Å", round(found.cost, 1))
+        rounds.append((found, costs))
+    traces = as_traces(bonds, bonds.pairs[usable], rounds[::-1], params)
+    last = traces.fragment < np.count_nonzero(traces.candidate == 0)
+    ctx.note("fragments", int(np.count_nonzero(traces.candidate == 0)))
+    ctx.note("points on routes", int(last.sum()))
+    return traces
+
+
+def bond_costs(bonds: BondGraph, width: float, ideal: float) -> NDArray[np.float64]:
+    """What each bond costs: 100 for none, less for the main chain along it, most at the ideal length."""
+    closeness = np.exp(-((bonds.length - ideal) ** 2) / (2 * width**2))
+    return np.asarray(GOOD - GOOD * np.minimum(bonds.least, 1) * closeness)
+
+
+def solved(
+    nodes: int,
+    pairs: NDArray[np.int32],
+    costs: NDArray[np.float64],
+    start: Sequence[NDArray[np.int64]],
+    params: RoutesParams,
+    ctx: Context,
+) -> Routes:
+    """One round, by the solver that is asked for."""
+    if params.solver == "ortools":
+        from cryoweave_tracing.guided import guided_routes
+
+        limits = (params.seconds, params.patience)
+        return guided_routes(nodes, pairs, costs, params.vehicles, params.drop, start, limits, ctx.progress)
+    return find_routes(
+        nodes,
+        pairs,
+        costs,
+        vehicles=params.vehicles,
+        drop=params.drop,
+        apart=APART,
+        start=start,
+        restarts=params.restarts,
+        steps=params.effort * nodes,
+        hot=(WARM if len(start) else HOT) * params.drop,
+        cold=COLD * params.drop,
+        seed=ctx.seed,
+        progress=ctx.progress,
+    )[0]
+
+
+def as_traces(
+    bonds: BondGraph,
+    pairs: NDArray[np.int32],
+    rounds: Sequence[tuple[Routes, NDArray[np.float64]]],
+    params: RoutesParams,
+) -> Traces:
+    """Each round a candidate; routes cut where no bond joins two points, and turned N to C where maps say so.
+
+    A fragment's score is what leaving all of its points out would cost more.
+    """
+    forward = {(int(i), int(j)): float(f) for (i, j), f in zip(bonds.pairs, bonds.forward, strict=True)}
+    nodes: list[NDArray[np.int64]] = []
+    candidate: list[int] = []
+    score: list[float] = []
+    for number, (found, costs) in enumerate(rounds):
+        price = {(int(i), int(j)): float(c) for (i, j), c in zip(pairs, costs, strict=True)}
+        pieces = [piece for route in found.routes for piece in cut(route, price) if len(piece) >= params.fewest]
+        gains = [params.drop * len(one) - sum(price[key(one, k)] for k in range(len(one) - 1)) for one in pieces]
+        for one in np.argsort(-np.array(gains), kind="stable"):
+            nodes.append(directed(pieces[one], forward))
+            candidate.append(number)
+            score.append(gains[one])
+    if not candidate or candidate[0] != 0:
+        raise StageError(
+            f"no route has {params.fewest} points", "set fewer vehicles or a lower `fewest`, or look at the points"
+        )
+    order = np.concatenate(nodes)
+    fragment = np.repeat(np.arange(len(nodes)), [len(one) for one in nodes])
+    return Traces(bonds.points.xyz[order], bonds.points.weight[order], fragment, np.array(candidate), np.array(score))
+
+
+def key(route: NDArray[np.int64], k: int) -> tuple[int, int]:
+    """The bond between two consecutive points of a route."""
+    a, b = int(route[k]), int(route[k + 1])
+    return (a, b) if a < b else (b, a)
+
+
+def cut(route: NDArray[np.int64], price: dict[tuple[int, int], float]) -> list[NDArray[np.int64]]:
+    """A route's parts between points that no bond joins."""
+    gaps = [k + 1 for k in range(len(route) - 1) if key(route, k) not in price]
+    return np.split(route, gaps)
+
+
+def directed(route: NDArray[np.int64], forward: dict[tuple[int, int], float]) -> NDArray[np.int64]:
+    """The route from its N to its C terminus, as far as that is known."""
+    odds = sum(forward[key(route, k)] * (1 if route[k] < route[k + 1] else -1) for k in range(len(route) - 1))
+    return route[::-1] if odds < 0 else route

@@ -1,0 +1,74 @@
+"""What the plugin hands over. Nothing here does work: each stage names its function."""
+
+from typing import Literal
+
+from cryoweave.data import BondGraph, DensityMap, PointCloud, ProbabilityMaps, Traces
+from cryoweave.host import Kind, Params, Stage, hookimpl, param
+
+DEEPMAINMAST = "10.1038/s41592-023-02099-0"
+ROUTING = f"Terashi et al. 2024, doi {DEEPMAINMAST}, and its program"
+
+
+class BondsParams(Params):
+    """Parameters of ``edges.bonds``."""
+
+    shortest: float = param(2.0, "points closer than this are not bonded", unit="Å", ge=0, le=10)
+    longest: float = param(
+        6.0, "points farther apart are not bonded; published tracers look up to 10", unit="Å", gt=0, le=20
+    )
+    samples: int = param(9, "places inside each bond at which a map is looked at", ge=1, le=100, source=ROUTING)
+
+
+class RoutesParams(Params):
+    """Parameters of ``trace.routes``."""
+
+    solver: Literal["ours", "ortools"] = param(
+        "ours", "our annealing over sparse bonds, or OR-Tools' guided local search as published"
+    )
+    vehicles: int = param(10, "routes at most", ge=1, le=1000, source=f"{ROUTING}: 5, 10, 20 and 40 are tried")
+    drop: float = param(200.0, "cost of a point on no route; a bond costs 0 to 100", gt=0, le=1e6, source=ROUTING)
+    ideal: float = param(3.8, "length of a bond that costs least", unit="Å", ge=1, le=20, source=ROUTING)
+    widths: tuple[float, ...] = param(
+        (3.0, 2.0, 1.0, 0.5),
+        "how far (Å) a length may be from it: one round for each, which begins with the last one's routes",
+        source=ROUTING,
+    )
+    fewest: int = param(3, "points of a route that is kept", ge=1, le=1000)
+    effort: int = param(20_000, "changes that our search tries in each round, for each point", ge=1, le=10_000_000)
+    restarts: int = param(4, "searches of ours, of which the best counts", ge=1, le=1000)
+    seconds: float = param(80.0, "limit of each of OR-Tools' rounds", unit="s", gt=0, le=36_000)
+    patience: int = param(
+        200, "OR-Tools' round ends when so many of its solutions in a row brought nothing better", ge=1, le=1_000_000
+    )
+
+
+STAGES = [
+    Stage(
+        id="edges.bonds",
+        kind=Kind.TRACE,
+        summary="pairs of points that may follow each other in a chain, with what maps say along each and its direction",
+        load="cryoweave_tracing.bonds:bonds",
+        takes={"points": PointCloud, "density": DensityMap, "maps": ProbabilityMaps},
+        gives=BondGraph,
+        optional=("density", "maps"),
+        params=BondsParams,
+        check="cryoweave_tracing.bonds:check",
+    ),
+    Stage(
+        id="trace.routes",
+        kind=Kind.TRACE,
+        summary="fragments by vehicle routing: few routes through most points, what costs too much is left out",
+        load="cryoweave_tracing.routes:routes",
+        takes={"bonds": BondGraph},
+        gives=Traces,
+        params=RoutesParams,
+        check="cryoweave_tracing.routes:check",
+        cites=(DEEPMAINMAST,),
+    ),
+]
+
+
+@hookimpl
+def cryoweave_stages() -> list[Stage]:
+    """Bonds and routes."""
+    return STAGES
