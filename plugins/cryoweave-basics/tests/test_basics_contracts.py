@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryoweave import run_stage
-from cryoweave.data import Frame, Model, ProbabilityMaps, Threading
+from cryoweave.data import Frame, Model, ProbabilityMaps, Threading, Traces
 from cryoweave.errors import CryoweaveError
 from cryoweave.testing import StageContract, ideal_model, sequences_of, simulated_map
 
@@ -105,6 +105,14 @@ class TestBuild(StageContract):
 
     def inputs(self):
         return {"threading": threading_of(MODEL)}
+
+
+class TestBuildTrace(StageContract):
+    stage_id = "build.trace"
+
+    def inputs(self):
+        xyz = MODEL.trace_atoms().xyz
+        return {"traces": Traces(xyz, np.ones(len(xyz)), np.zeros(len(xyz), np.int32), [0], [1.0])}
 
 
 class TestBackbone(StageContract):

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryoweave import run_stage
-from cryoweave.data import Sequence, SequenceSet, Threading
+from cryoweave.data import Sequence, SequenceSet, Threading, Traces
+from cryoweave.errors import CryoweaveError
 from cryoweave_basics.build import chain_ids
 
 
@@ -60,3 +61,22 @@ def test_six_hundred_chains_have_ids():
     ids = chain_ids(["copy of something"] * 600)
     assert ids[25:28] == ["Z", "AA", "AB"]
     assert len(set(ids)) == 600
+
+
+def test_traces_become_chains_of_unknown_residues():
+    xyz = np.arange(21.0).reshape(7, 3)
+    traces = Traces(xyz, np.ones(7), [0, 0, 0, 1, 2, 2, 3], [0, 0, 0, 1], np.ones(4))
+    model = run_stage("build.trace", traces=traces)
+    assert model.chain.tolist() == ["A"] * 3 + ["B"] * 2
+    assert {*model.residue_name.tolist()} == {"UNK"}
+    assert model.residue_number.tolist() == [1, 2, 3, 1, 2]
+    np.testing.assert_array_equal(model.xyz, xyz[[0, 1, 2, 4, 5]])
+    with pytest.raises(CryoweaveError, match="no trace has 9 points"):
+        run_stage("build.trace", traces=traces, params={"fewest": 9})
+
+
+def test_more_chains_than_pairs_of_letters():
+    ids = chain_ids([""] * 800)
+    assert len({*ids}) == 800
+    assert ids[25:27] == ["Z", "AA"]
+    assert ids[702] == "AAA"

@@ -137,9 +137,9 @@ def bond_graph(
         if {"N", "C"} <= {*maps.classes}:
             forward = direction_odds(maps.of("C"), maps.of("N"), points.xyz, pairs, progress)
     elif density is not None and len(points):
-        usual = np.float32(_usual(density, points))
         least, mean = along_bonds(density, points.xyz, pairs, fractions, progress)
-        least, mean = np.maximum(least, 0) / usual, np.maximum(mean, 0) / usual
+        usual = _usual(density, points)
+        least, mean = ((np.maximum(one, 0) / usual).astype(np.float32) for one in (least, mean))
     return BondGraph(points, pairs, length, least, mean, forward)
 
 

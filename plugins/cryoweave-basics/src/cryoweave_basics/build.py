@@ -1,12 +1,13 @@
 """Models from threadings."""
 
+import itertools
 import string
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap, Model, Threading
+from cryoweave.data import DensityMap, Model, Threading, Traces
 from cryoweave.data.residues import PROTEIN_NAMES
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
@@ -14,12 +15,33 @@ from cryoweave.kernels.backbone import ATOMS, BackboneRefiner
 from cryoweave.kernels.grid import interpolate, require_contrast
 from cryoweave_basics.planes import main_chain
 from cryoweave_basics.side_chains import NO_SIDE_CHAIN, SideChain, side_chains, with_ideal_betas
-from cryoweave_basics.stages import BackboneParams
+from cryoweave_basics.stages import BackboneParams, TraceParams
 
 
 def alpha_carbons(threading: Threading, params: NoParams, ctx: Context) -> Model:
     """The best candidate as a Cα trace; B factor = 100 × confidence, residues numbered from 1."""
     return best_trace(threading, ctx)
+
+
+def unknown_residues(traces: Traces, params: TraceParams, ctx: Context) -> Model:
+    """The first candidate's fragments as chains A, B, … of UNK, numbered from 1 along each trace."""
+    if not len(traces):
+        raise StageError("there are no traces to build", "lower the contour, or look at the stages before it")
+    parts = [traces.points_of(fragment) for fragment in next(traces.candidates())[1]]
+    parts = [part for part in parts if part.stop - part.start >= params.fewest]
+    if not parts:
+        raise StageError(f"no trace has {params.fewest} points", "set a lower `fewest`")
+    rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+    counts = [part.stop - part.start for part in parts]
+    ctx.note("residues", len(rows))
+    ctx.note("fragments", len(parts))
+    return Model.from_trace(
+        xyz=traces.xyz[rows],
+        residue_name=np.full(len(rows), PROTEIN_NAMES["X"]),
+        chain=np.repeat(chain_ids([""] * len(parts)), counts),
+        residue_number=np.concatenate([np.arange(1, count + 1, dtype=np.int32) for count in counts]),
+        b_factor=np.zeros(len(rows), np.float32),
+    )
 
 
 def backbone(density: DensityMap, threading: Threading, params: BackboneParams, ctx: Context) -> Model:
@@ -115,7 +137,7 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
 def chain_ids(names: list[str]) -> list[str]:
     """One id a chain: the sequence's name where it is short enough to be one and free, else A, B, … Z, AA, AB …"""
     single = list(string.ascii_uppercase)
-    free = iter(single + [a + b for a in single for b in single])
+    free = ("".join(letters) for n in itertools.count(1) for letters in itertools.product(single, repeat=n))
     wishes = {name for name in names if name.isascii() and name.isalnum() and len(name) <= 4}
     ids: list[str] = []
     for name in names:

@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, ScoreTable, Threading
+from cryoweave.data import DensityMap, Model, PointCloud, ProbabilityMaps, ScoreTable, Threading, Traces
 from cryoweave.host import Command, Kind, Params, Recipe, Stage, hookimpl, param
 
 LDP_SOURCE = "Terashi & Kihara 2018, doi 10.1038/s41467-018-04053-7"
@@ -120,6 +120,12 @@ class MeanShiftParams(Params):
         0.1, "drop end points below this share of the density range (-filter)", ge=0, lt=1, source=LDP_SOURCE
     )
     merge: float = param(0.5, "join end points closer than this (-merge)", unit="Å", gt=0, le=10, source=LDP_SOURCE)
+
+
+class TraceParams(Params):
+    """Parameters of ``build.trace``."""
+
+    fewest: int = param(2, "points of a fragment that becomes a chain", ge=1, le=1000)
 
 
 class BackboneParams(Params):
@@ -260,6 +266,15 @@ STAGES = [
         takes={"threading": Threading},
         gives=Model,
         version=2,
+    ),
+    Stage(
+        id="build.trace",
+        kind=Kind.BUILD,
+        summary="a Cα model of the first candidate's traces, a chain of unknown residues for each fragment",
+        load="cryoweave_basics.build:unknown_residues",
+        takes={"traces": Traces},
+        gives=Model,
+        params=TraceParams,
     ),
     Stage(
         id="build.backbone",

@@ -29,7 +29,7 @@ def check(params: RoutesParams, **_inputs: object) -> None:
 
 
 def routes(bonds: BondGraph, params: RoutesParams, ctx: Context) -> Traces:
-    """One candidate for each width, the last round's first."""
+    """What each round found, the last round's best first; each search of ours gives a candidate."""
     check(params)
     if not len(bonds):
         raise StageError("there is no bond to follow", "make them with a longer `longest`, or look at the points")
@@ -37,13 +37,14 @@ def routes(bonds: BondGraph, params: RoutesParams, ctx: Context) -> Traces:
     if not usable.any():
         raise StageError("no bond has main chain or density all along it", "look at the points and the map")
     rounds: list[tuple[Routes, NDArray[np.float64]]] = []
+    start: list[NDArray[np.int64]] = []
     for number, width in enumerate(params.widths):
         ctx.progress(number, len(params.widths))
         costs = bond_costs(bonds, width, params.ideal)[usable]
-        start = rounds[-1][0].routes if rounds else []
         found = solved(len(bonds.points), bonds.pairs[usable], costs, start, params, ctx)
-        ctx.note(f"cost at {width:g} Å", round(found.cost, 1))
-        rounds.append((found, costs))
+        ctx.note(f"cost at {width:g} Å", round(found[0].cost, 1))
+        start = found[0].routes
+        rounds += [(one, costs) for one in found[::-1]]
     traces = as_traces(bonds, bonds.pairs[usable], rounds[::-1], params)
     last = traces.fragment < np.count_nonzero(traces.candidate == 0)
     ctx.note("fragments", int(np.count_nonzero(traces.candidate == 0)))
@@ -64,13 +65,13 @@ def solved(
     start: Sequence[NDArray[np.int64]],
     params: RoutesParams,
     ctx: Context,
-) -> Routes:
-    """One round, by the solver that is asked for."""
+) -> list[Routes]:
+    """One round, by the solver that is asked for, best first."""
     if params.solver == "ortools":
         from cryoweave_tracing.guided import guided_routes
 
         limits = (params.seconds, params.patience)
-        return guided_routes(nodes, pairs, costs, params.vehicles, params.drop, start, limits, ctx.progress)
+        return [guided_routes(nodes, pairs, costs, params.vehicles, params.drop, start, limits, ctx.progress)]
     return find_routes(
         nodes,
         pairs,
@@ -85,7 +86,7 @@ def solved(
         cold=COLD * params.drop,
         seed=ctx.seed,
         progress=ctx.progress,
-    )[0]
+    )
 
 
 def as_traces(
@@ -94,7 +95,7 @@ def as_traces(
     rounds: Sequence[tuple[Routes, NDArray[np.float64]]],
     params: RoutesParams,
 ) -> Traces:
-    """Each round a candidate; routes cut where no bond joins two points, and turned N to C where maps say so.
+    """Each solution a candidate; routes cut where no bond joins two points, and turned N to C where maps say so.
 
     A fragment's score is what leaving all of its points out would cost more.
     """
@@ -115,8 +116,10 @@ def as_traces(
             f"no route has {params.fewest} points", "set fewer vehicles or a lower `fewest`, or look at the points"
         )
     order = np.concatenate(nodes)
-    fragment = np.repeat(np.arange(len(nodes)), [len(one) for one in nodes])
-    return Traces(bonds.points.xyz[order], bonds.points.weight[order], fragment, np.array(candidate), np.array(score))
+    fragment = np.repeat(np.arange(len(nodes), dtype=np.int32), [len(one) for one in nodes])
+    return Traces(
+        bonds.points.xyz[order], bonds.points.weight[order], fragment, np.array(candidate, np.int32), np.array(score)
+    )
 
 
 def key(route: NDArray[np.int64], k: int) -> tuple[int, int]:

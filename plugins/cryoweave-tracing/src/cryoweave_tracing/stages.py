@@ -46,7 +46,7 @@ STAGES = [
     Stage(
         id="edges.bonds",
         kind=Kind.TRACE,
-        summary="pairs of points that may follow each other in a chain, with what maps say along each and its direction",
+        summary="pairs of points that may follow each other in a chain, with what maps say along them",
         load="cryoweave_tracing.bonds:bonds",
         takes={"points": PointCloud, "density": DensityMap, "maps": ProbabilityMaps},
         gives=BondGraph,

@@ -1,0 +1,252 @@
+"""Residues on traces, by the amino acids that a detector saw."""
+
+import heapq
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.align import thread_gapped
+from cryoweave.kernels.evidence import LETTERS, AminoEvidence
+from cryoweave_deeptracer.stages import AssignParams
+
+STEP = 3.8
+"""Å between the Cα of neighbours (trans peptide)."""
+NEVER = np.float32(-1000)
+"""Score of a residue where it cannot be."""
+SHAKEN = 0.3
+"""How far the order of pieces is changed by chance in further tries."""
+AWAY = 0.02
+"""For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
+
+
+Part = NDArray[np.intp]
+
+
+class Piece(NamedTuple):
+    """A stretch of a trace on a stretch of a chain."""
+
+    score: float
+    chain: int
+    residue: NDArray[np.intp]
+    node: NDArray[np.intp]
+    """Where along the part each residue is."""
+    part: Part
+    """Points of the trace that was tried."""
+
+
+class Chain:
+    """A chain of the sequences and what is placed of it."""
+
+    def __init__(self, sequence: Sequence) -> None:
+        self.kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in sequence.letters])
+        self.xyz = np.full((len(sequence), 3), np.nan)
+        self.confidence = np.zeros(len(sequence), np.float32)
+
+    def placed(self) -> NDArray[np.intp]:
+        """Indices of the residues that have a place."""
+        return np.flatnonzero(~np.isnan(self.xyz[:, 0]))
+
+    def matches(self, odds: NDArray[np.float64], xyz: NDArray[np.float64], params: AssignParams) -> NDArray[np.float32]:
+        """How well each residue fits at each node, shape ``(n_nodes, n_residues)``; placed ones not at all.
+
+        Nor those that the chain could not reach from the nearest placed ones before and after them.
+        """
+        columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1) + params.base
+        found = np.take(columns.astype(np.float32), self.kinds, axis=1)
+        there = self.placed()
+        if not len(there):
+            return found
+        residues = np.arange(len(self.kinds))
+        after = np.searchsorted(there, residues)
+        for index in (after - 1, after):
+            known = (index >= 0) & (index < len(there))
+            anchor = there[np.clip(index, 0, len(there) - 1)]
+            reach = STEP * np.abs(residues - anchor) + params.slack
+            away = np.linalg.norm(xyz[:, None] - self.xyz[anchor][None], axis=2)
+            found[known & (away > reach)] = NEVER
+        found[:, there] = NEVER
+        return found
+
+    def distance(self, xyz: NDArray[np.float64]) -> float:
+        """Å from the middle of some points to that of what is placed."""
+        there = self.placed()
+        return float(np.linalg.norm(xyz.mean(axis=0) - self.xyz[there].mean(axis=0))) if len(there) else 0.0
+
+    def put(self, piece: Piece, xyz: NDArray[np.float64], confidence: NDArray[np.float32]) -> None:
+        """Give residues their places."""
+        self.xyz[piece.residue] = xyz[piece.part[piece.node]]
+        self.confidence[piece.residue] = confidence
+
+    def fill(self, most: int, slack: float) -> None:
+        """Put up to so many missing residues between two placed ones on the line, where the chain can be that long."""
+        there = self.placed()
+        for a, b in zip(there[:-1].tolist(), there[1:].tolist(), strict=True):
+            gap = np.arange(a + 1, b)
+            apart = float(np.linalg.norm(self.xyz[b] - self.xyz[a]))
+            if 0 < len(gap) <= most and apart <= STEP * (b - a) + slack:
+                share = ((gap - a) / (b - a))[:, None]
+                self.xyz[gap] = self.xyz[a] + share * (self.xyz[b] - self.xyz[a])
+
+
+def check(params: AssignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
+    """Whether there is a protein among the sequences."""
+    if sequences is not None and not any(s.molecule == "protein" for s in sequences):
+        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+
+
+def assigned(
+    points: PointCloud, traces: Traces, sequences: SequenceSet, params: AssignParams, ctx: Context
+) -> Threading:
+    """Pieces of traces of all candidates placed on chains, the best first; of several tries the best of all."""
+    check(params, sequences)
+    if not len(traces):
+        raise StageError("there are no traces to assign", "look at the points and the tracing before")
+    evidence = AminoEvidence(points)
+    if not len(evidence):
+        raise StageError(
+            "the points say nothing of amino acids", "take a detector with all twenty, or a threader that reads density"
+        )
+    owner = np.unique(traces.xyz, axis=0, return_inverse=True)[1].reshape(-1)
+    parts = [owner[traces.points_of(fragment)] for fragment in range(len(traces))]
+    xyz = np.zeros((int(owner.max()) + 1, 3))
+    xyz[owner] = traces.xyz
+    fresh = Assignment(sequences, xyz, evidence, params)
+    first = list(ctx.over(lambda part, inner: fresh.best(part, inner), parts))
+    rng = ctx.rng()
+    factors = [np.ones(len(parts)), *rng.uniform(1 - SHAKEN, 1 + SHAKEN, (params.tries - 1, len(parts)))]
+
+    def work(factor: NDArray[np.float64], inner: Context) -> Assignment:
+        return Assignment(sequences, xyz, evidence, params).filled(first, factor, inner)
+
+    found = max(ctx.over(work, factors), key=lambda one: one.score)
+    return as_threading(sequences, found, params, ctx)
+
+
+class Assignment:
+    """Pieces of traces on chains."""
+
+    def __init__(
+        self, sequences: SequenceSet, xyz: NDArray[np.float64], evidence: AminoEvidence, params: AssignParams
+    ) -> None:
+        members = [sequence for sequence in sequences for _ in range(sequence.copies)]
+        self.chains = {c: Chain(sequence) for c, sequence in enumerate(members) if sequence.molecule == "protein"}
+        self.xyz, self.evidence, self.params = xyz, evidence, params
+        self.used = np.zeros(len(xyz), bool)
+        self.score = 0.0
+
+    def best(self, part: Part, ctx: Context) -> Piece | None:
+        """The best stretch of residues on a trace as things stand."""
+        return best_piece(part, self.xyz, self.chains, self.evidence, self.params, ctx)
+
+    def filled(self, first: list[Piece | None], factor: NDArray[np.float64], ctx: Context) -> "Assignment":
+        """Always the piece with the highest score, times its part's factor.
+
+        What is placed makes no other piece better, so a piece is worked out anew only when it comes up.
+        """
+        # The second entry differs always: pieces themselves cannot be compared.
+        heap = [(-piece.score * factor[i], i, i, 0, piece) for i, piece in enumerate(first) if piece]
+        heapq.heapify(heap)
+        count, version = len(first), 0
+        while heap:
+            ctx.progress(0, 0)
+            _, _, i, seen, piece = heapq.heappop(heap)
+            if seen == version:
+                self.put(piece)
+                version += 1
+                left = remains(piece, self.params.fewest)
+            else:
+                left = unused(piece.part, self.used, self.params.fewest)
+            for part in left:
+                if again := self.best(part, ctx):
+                    count += 1
+                    heapq.heappush(heap, (-again.score * factor[i], count, i, version, again))
+        return self
+
+    def put(self, piece: Piece) -> None:
+        """Place a piece."""
+        chain = self.chains[piece.chain]
+        chain.put(piece, self.xyz, confidence_of(piece, self.xyz, chain, self.evidence))
+        self.used[piece.part[piece.node]] = True
+        self.score += piece.score
+
+
+def best_piece(
+    part: Part,
+    xyz: NDArray[np.float64],
+    chains: dict[int, Chain],
+    evidence: AminoEvidence,
+    params: AssignParams,
+    ctx: Context,
+) -> Piece | None:
+    """The best stretch of residues on a trace, of all chains and both directions; none if it is not good enough."""
+    found: Piece | None = None
+    for way in (part, part[::-1]):
+        trace = xyz[way]
+        odds = evidence.log_odds(trace)
+        for number, chain in chains.items():
+            laid = thread_gapped(
+                chain.matches(odds, trace, params),
+                trace,
+                ideal_distance=STEP,
+                distance_weight=params.distance,
+                residue_gap_open=params.gap_open,
+                residue_gap_extend=params.gap_extend,
+                progress=ctx.progress,
+            )
+            residue = np.flatnonzero(laid.nodes >= 0)
+            if len(residue) < params.fewest or laid.score < params.least:
+                continue
+            node = laid.nodes[residue].astype(np.intp)
+            score = float(laid.score) - AWAY * chain.distance(trace[node])
+            if found is None or score > found.score:
+                found = Piece(score, number, residue, node, way)
+    return found
+
+
+def remains(piece: Piece, fewest: int) -> list[Part]:
+    """The stretches of the trace before and after what was placed."""
+    parts = (piece.part[: piece.node[0]], piece.part[piece.node[-1] + 1 :])
+    return [part for part in parts if len(part) >= fewest]
+
+
+def unused(part: Part, used: NDArray[np.bool_], fewest: int) -> list[Part]:
+    """The stretches of a trace between points that hold a residue already."""
+    taken = np.flatnonzero(used[part])
+    return [one for one in np.split(np.delete(part, taken), taken - np.arange(len(taken))) if len(one) >= fewest]
+
+
+def confidence_of(piece: Piece, xyz: NDArray[np.float64], chain: Chain, evidence: AminoEvidence) -> NDArray[np.float32]:
+    """The chance of each residue against all other amino acids, by the mean log-odds of its neighbourhood."""
+    odds = evidence.log_odds(xyz[piece.part[piece.node]])
+    columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1)
+    own = columns[np.arange(len(odds)), chain.kinds[piece.residue]]
+    window = np.ones(min(9, len(own)))
+    mean = np.convolve(own, window, "same") / np.convolve(np.ones(len(own)), window, "same")
+    return (1 / (1 + np.exp(-2 * mean))).astype(np.float32)
+
+
+def as_threading(sequences: SequenceSet, assignment: Assignment, params: AssignParams, ctx: Context) -> Threading:
+    """All chains as one candidate."""
+    chains, score = assignment.chains, assignment.score
+    for chain in chains.values():
+        chain.fill(params.fill, params.slack)
+    placed = [chain.placed() for chain in chains.values()]
+    count = sum(len(rows) for rows in placed)
+    if not count:
+        raise StageError("no residue fits any trace", "is this the density of the given sequences?")
+    ctx.note("residues placed", count)
+    ctx.note("score", round(score, 2))
+    return Threading(
+        sequences=sequences,
+        candidate=np.zeros(count, np.int32),
+        chain=np.repeat(np.array([*chains], np.int32), [len(rows) for rows in placed]),
+        residue=np.concatenate(placed).astype(np.int32),
+        xyz=np.concatenate([chain.xyz[rows] for chain, rows in zip(chains.values(), placed, strict=True)]),
+        confidence=np.concatenate([c.confidence[rows] for c, rows in zip(chains.values(), placed, strict=True)]),
+        score=np.array([score]),
+        origin=("pieces of traces, best first",),
+    )
