@@ -65,7 +65,7 @@ def find_routes(
     restarts
         Searches, each with random numbers of its own; they run in parallel.
     steps
-        Changes that each search tries; 10,000 to 20,000 for each node find what is to be found.
+        Changes that each search tries; 5,000 to 20,000 for each node find what is to be found.
     hot, cold
         Temperature at the start and at the end, in units of cost.
     seed

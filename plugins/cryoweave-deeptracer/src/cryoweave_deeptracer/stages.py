@@ -18,7 +18,7 @@ class TraceParams(Params):
     ideal: float = param(3.8, "length of a bond that costs least", unit="Å", ge=1, le=20)
     width: float = param(1.0, "how far from it a length may be", unit="Å", gt=0, le=10)
     fewest: int = param(3, "points of a chain or fragment that is kept", ge=1, le=1000)
-    effort: int = param(20_000, "changes that the search tries, for each point", ge=1, le=10_000_000)
+    effort: int = param(5_000, "changes that the search tries, for each point", ge=1, le=10_000_000)
     restarts: int = param(4, "searches, of which the best counts", ge=1, le=1000)
 
 

@@ -73,14 +73,18 @@ class Watch:
 
     def __init__(self, model: pywrapcp.RoutingModel, patience: int, progress: Progress) -> None:
         self._model, self._patience, self._progress = model, patience, progress
-        self._best = self._since = 0
+        self._best: int | None = None
+        self._since = 0
         self._told: BaseException | None = None
 
     def solution(self) -> None:
         """After each solution, better or not: guided local search goes through worse ones."""
-        cost = self._model.CostVar().Max()
-        better = not self._best or cost < self._best
-        self._best, self._since = (cost, 0) if better else (self._best, self._since + 1)
+        try:
+            cost = self._model.CostVar().Max()
+            better = self._best is None or cost < self._best
+            self._best, self._since = (cost, 0) if better else (self._best, self._since + 1)
+        except BaseException as told:  # Ctrl-C can come at any line
+            self._told = told
 
     def enough(self) -> bool:
         """Asked all the time; an exception must not pass through the solver and waits for `told`."""

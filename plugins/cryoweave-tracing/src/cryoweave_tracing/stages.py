@@ -34,7 +34,7 @@ class RoutesParams(Params):
         source=ROUTING,
     )
     fewest: int = param(3, "points of a route that is kept", ge=1, le=1000)
-    effort: int = param(20_000, "changes that our search tries in each round, for each point", ge=1, le=10_000_000)
+    effort: int = param(5_000, "changes that our search tries in each round, for each point", ge=1, le=10_000_000)
     restarts: int = param(4, "searches of ours, of which the best counts", ge=1, le=1000)
     seconds: float = param(80.0, "limit of each of OR-Tools' rounds", unit="s", gt=0, le=36_000)
     patience: int = param(
