@@ -19,7 +19,7 @@ class TraceParams(Params):
     width: float = param(1.0, "how far from it a length may be", unit="Å", gt=0, le=10)
     fewest: int = param(3, "points of a chain or fragment that is kept", ge=1, le=1000)
     effort: int = param(5_000, "changes that the search tries, for each point", ge=1, le=10_000_000)
-    restarts: int = param(4, "searches, of which the best counts", ge=1, le=1000)
+    restarts: int = param(16, "searches; what each finds is a candidate", ge=1, le=1000)
 
 
 class AssignParams(Params):

@@ -1,6 +1,7 @@
 """Chains, each the path of a travelling salesman."""
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,38 +15,45 @@ from cryoweave_deeptracer.stages import TraceParams
 
 ALL, APART = 1e5, 1e3
 """Costs of leaving a point out, and of going where there is no bond; a bond costs 0 to 100. Every point is visited."""
+WORTH = 100.0
+"""Of each point on a fragment, in its score."""
 HOT, COLD = 100.0, 1.0
 """Temperatures of the search, in units of cost."""
 
 
+class Fragment(NamedTuple):
+    """A piece of a path."""
+
+    rank: int
+    """0 for the shortest path through its chain, 1 for the next, …"""
+    score: float
+    nodes: NDArray[np.int64]
+
+
 def traced(bonds: BondGraph, params: TraceParams, ctx: Context) -> Traces:
-    """One candidate: for each chain, longest first, the pieces of its path that follow bonds."""
+    """For each chain the pieces of its path that follow bonds; each search gives a candidate, the best first."""
     if not len(bonds):
         raise StageError("there is no bond to follow", "make them with a longer `longest`, or look at the points")
     kept = bonds.mean >= params.confidence
     pairs, costs = bonds.pairs[kept], bond_costs(bonds, params)[kept]
     label = connected_components(len(bonds.points), pairs)
-    pieces: list[NDArray[np.int64]] = []
-    score: list[float] = []
-    chains = [chain for chain in range(int(label.max()) + 1) if np.count_nonzero(label == chain) >= params.fewest]
+    chains = np.flatnonzero(np.bincount(label) >= params.fewest)
+    found: list[Fragment] = []
     for done, chain in enumerate(chains):
         ctx.progress(done, len(chains))
-        for piece, cost in walked(np.flatnonzero(label == chain), pairs, costs, params, ctx):
-            if len(piece) >= params.fewest:
-                pieces.append(piece)
-                score.append(100.0 * len(piece) - cost)
-    if not pieces:
+        found += walked(np.flatnonzero(label == chain), pairs, costs, params, ctx)
+    found = sorted((one for one in found if len(one.nodes) >= params.fewest), key=lambda one: (one.rank, -one.score))
+    if not found:
         raise StageError(
             f"no chain has {params.fewest} points", "set a lower `confidence`, or look at the points and the maps"
         )
     ctx.note("chains by connection", len(chains))
-    ctx.note("fragments", len(pieces))
-    best = np.argsort(-np.array(score), kind="stable")
-    order = np.concatenate([pieces[one] for one in best])
-    fragment = np.repeat(np.arange(len(pieces), dtype=np.int32), [len(pieces[one]) for one in best])
-    points = bonds.points
-    nothing = np.zeros(len(pieces), np.int32)
-    return Traces(points.xyz[order], points.weight[order], fragment, nothing, np.array(score, np.float64)[best])
+    ctx.note("fragments", sum(one.rank == found[0].rank for one in found))
+    order = np.concatenate([one.nodes for one in found])
+    fragment = np.repeat(np.arange(len(found), dtype=np.int32), [len(one.nodes) for one in found])
+    candidate = np.array([one.rank for one in found], np.int32)
+    score = np.array([one.score for one in found])
+    return Traces(bonds.points.xyz[order], bonds.points.weight[order], fragment, candidate, score)
 
 
 def bond_costs(bonds: BondGraph, params: TraceParams) -> NDArray[np.float64]:
@@ -60,8 +68,8 @@ def walked(
     costs: NDArray[np.float64],
     params: TraceParams,
     ctx: Context,
-) -> list[tuple[NDArray[np.int64], float]]:
-    """The path through all points of one chain, cut where no bond joins two; each piece with its cost."""
+) -> list[Fragment]:
+    """Paths through all points of one chain, cut where no bond joins two."""
     place = np.full(int(nodes.max()) + 1, -1, np.int32)
     place[nodes] = np.arange(len(nodes))
     inside = np.isin(pairs[:, 0], nodes)
@@ -79,13 +87,14 @@ def walked(
         cold=COLD,
         seed=ctx.seed,
         progress=ctx.progress,
-    )[0]
+    )
     known = {(int(i), int(j)): float(cost) for (i, j), cost in zip(mine, price, strict=True)}
     pieces = []
-    for route in found.routes:
-        steps = [(min(step), max(step)) for step in pairwise(route.tolist())]
-        gaps = [k + 1 for k, step in enumerate(steps) if step not in known]
-        for piece in np.split(route, gaps):
-            cost = sum(known[min(step), max(step)] for step in pairwise(piece.tolist()))
-            pieces.append((nodes[piece].astype(np.int64), cost))
+    for rank, solution in enumerate(found):
+        for route in solution.routes:
+            steps = [(min(step), max(step)) for step in pairwise(route.tolist())]
+            gaps = [k + 1 for k, step in enumerate(steps) if step not in known]
+            for piece in np.split(route, gaps):
+                cost = sum(known[min(step), max(step)] for step in pairwise(piece.tolist()))
+                pieces.append(Fragment(rank, WORTH * len(piece) - cost, nodes[piece].astype(np.int64)))
     return pieces
