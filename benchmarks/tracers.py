@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from cryoweave import load_model, run_stage
-from cryoweave.data import Model, Sequence, SequenceSet
+from cryoweave.data import BondGraph, Model, PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.data.residues import letter_of
 from cryoweave.errors import CryoweaveError
+from cryoweave.host import registry
 
 LEVELS = {1: (0.3, 0.05, 0.05, 0.8), 2: (0.5, 0.1, 0.1, 0.7), 3: (0.6, 0.2, 0.2, 0.6), 4: (0.9, 0.3, 0.2, 0.5)}
 """Error (Å), missing, false, amino acids right."""
@@ -33,7 +34,11 @@ MAPS = {
 TRACERS = {
     "viterbi": ("cryo2struct.viterbi",),
     "beam": ("cryo2struct.beam",),
+    "salesman": ("edges.bonds", "deeptracer.trace", "deeptracer.assign"),
+    "routes": ("edges.bonds", "trace.routes", "deeptracer.assign"),
 }
+NAMES = {BondGraph: "bonds", Traces: "traces", Threading: "threading"}
+"""Under which name a stage's output is the next one's input."""
 LENGTHS, LARGEST_BREAK = (100, 450), 12.0
 """Residues, and Å between neighbours, of a chain of the corpus: several copies under one name are no chain."""
 FIGURES = ("recall", "right_residue", "precision", "tm_score")
@@ -64,17 +69,18 @@ def corpus(data: Path, many: int) -> Iterator[tuple[str, Model]]:
             return
 
 
-def traced(points: object, model: Model, stages: tuple[str, ...]) -> list[str]:
+def traced(points: PointCloud, model: Model, stages: tuple[str, ...]) -> list[str]:
     """One tracer's figures."""
-    trace = model.trace_atoms()
-    letters = "".join(letter_of(name) for name in trace.residue_name.tolist())
-    sequences = SequenceSet((Sequence("A", letters),))
-    started, value = time.perf_counter(), points
+    letters = "".join(letter_of(name) for name in model.trace_atoms().residue_name.tolist())
+    values = {"points": points, "sequences": SequenceSet((Sequence("A", letters),))}
+    started = time.perf_counter()
     try:
         for stage in stages:
-            value = run_stage(stage, points=value, sequences=sequences)
+            inputs = {name: values[name] for name in registry().stage(stage).takes if name in values}
+            found = run_stage(stage, **inputs)
+            values[NAMES[type(found)]] = found
         seconds = time.perf_counter() - started
-        built = run_stage("build.calpha", threading=value)
+        built = run_stage("build.calpha", threading=values["threading"])
     except CryoweaveError as error:
         return ["0"] * len(FIGURES) + [f"{time.perf_counter() - started:.2f}", str(error)]
     whole = run_stage("compare.reference", model=built, reference=model).whole

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
+
+from cryoweave.host.solver import watched
 
 Progress = Callable[[int, int], object]
 UNITS = 1_000_000
@@ -16,8 +17,6 @@ WORKERS = 4
 """Searches that take turns, always as many, so that the result does not depend on the machine."""
 MANY = 400
 """Most placements that the solver gets; the bound counts those that are left out."""
-POLL = 0.05
-"""Seconds between looks at whether the run is to stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +219,7 @@ def _solved(
     solver.parameters.num_workers = WORKERS
     solver.parameters.interleave_search = True
     solver.parameters.catch_sigint_signal = False
-    status = _run(solver, model, progress)
+    status = watched(lambda: solver.solve(model), solver.stop_search, progress)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return start, upper
     chosen = np.array([i for i, one in enumerate(taken) if solver.value(one)], np.intp)
@@ -249,19 +248,3 @@ def _pairs(
                 model.add_implication(both, taken[b])
             found.append((both, cost_in_units))
     return found
-
-
-def _run(solver: cp_model.CpSolver, model: cp_model.CpModel, progress: Progress) -> object:
-    """Solve in a thread, so that this one can be interrupted."""
-    result: list[object] = []
-    worker = Thread(target=lambda: result.append(solver.solve(model)), daemon=True)
-    worker.start()
-    try:
-        while worker.is_alive():
-            progress(0, 0)
-            worker.join(POLL)
-    except BaseException:
-        solver.stop_search()
-        worker.join(1.0)
-        raise
-    return result[0]

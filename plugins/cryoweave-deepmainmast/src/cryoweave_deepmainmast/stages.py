@@ -3,12 +3,13 @@
 from importlib.resources import files
 from pathlib import Path
 
-from cryoweave.data import DensityMap, ProbabilityMaps
+from cryoweave.data import DensityMap, PointCloud, ProbabilityMaps
 from cryoweave.host import Check, Kind, Params, Recipe, Stage, hookimpl, param
 from cryoweave_deepmainmast.classes import BOX, STRIDE
 
 DOI = "10.1038/s41592-023-02099-0"
 SOURCE = "the published program's default; Terashi et al. 2024, doi 10.1038/s41592-023-02099-0"
+TRIED = f"{SOURCE}, which tries 0.3, 0.4 and 0.5"
 
 
 class MapsParams(Params):
@@ -23,6 +24,23 @@ class MapsParams(Params):
     batch: int = param(4, "boxes at a time", ge=1, le=256)
 
 
+class NodesParams(Params):
+    """Parameters of ``deepmainmast.nodes``."""
+
+    threshold: float = param(
+        0.3,
+        "start at every voxel with a higher probability of Cα",
+        ge=0,
+        le=1,
+        source=TRIED,
+    )
+    bandwidth: float = param(2.0, "band width of the mean shift's kernel", unit="Å", gt=0, le=20, source=SOURCE)
+    allow: float = param(10.0, "a point that moved farther than this stops", unit="Å", gt=0, le=1000, source=SOURCE)
+    filter: float = param(0.1, "drop end points below this share of the range", ge=0, lt=1, source=SOURCE)
+    merge: float = param(1.0, "join end points closer than this", unit="Å", gt=0, le=10, source=SOURCE)
+    main_chain: float = param(0.5, "least probability of N, Cα or C at a point", ge=0, le=1, source=SOURCE)
+
+
 STAGES = [
     Stage(
         id="deepmainmast.maps",
@@ -35,20 +53,31 @@ STAGES = [
         cites=(DOI,),
         check="cryoweave_deepmainmast.weights:check",
     ),
+    Stage(
+        id="deepmainmast.nodes",
+        kind=Kind.DETECT,
+        summary="Cα candidates by mean shift in the Cα map, those off the main chain left out, with amino acids",
+        load="cryoweave_deepmainmast.nodes:nodes",
+        takes={"maps": ProbabilityMaps},
+        gives=PointCloud,
+        params=NodesParams,
+        cites=(DOI,),
+    ),
 ]
+RECIPES = ("deepmainmast", "deepmainmast-mainmast")
 
 
 @hookimpl
 def cryoweave_stages() -> list[Stage]:
-    """Detection."""
+    """Detection and nodes."""
     return STAGES
 
 
 @hookimpl
 def cryoweave_recipes() -> list[Recipe]:
-    """Detection, and the tracer and threader that exist."""
-    name = "deepmainmast-mainmast.toml"
-    return [Recipe.from_toml((files("cryoweave_deepmainmast") / "recipes" / name).read_text("utf-8"), name)]
+    """Its tracer and assembly on our network's maps, and its networks before ours."""
+    folder = files("cryoweave_deepmainmast") / "recipes"
+    return [Recipe.from_toml((folder / f"{name}.toml").read_text("utf-8"), f"{name}.toml") for name in RECIPES]
 
 
 @hookimpl

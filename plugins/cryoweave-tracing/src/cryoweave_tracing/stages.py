@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from cryoweave.data import BondGraph, DensityMap, PointCloud, ProbabilityMaps, Traces
+from cryoweave.data import BondGraph, DensityMap, PointCloud, ProbabilityMaps, SequenceSet, Threading, Traces
 from cryoweave.host import Kind, Params, Stage, hookimpl, param
 
 DEEPMAINMAST = "10.1038/s41592-023-02099-0"
@@ -42,6 +42,31 @@ class RoutesParams(Params):
     )
 
 
+class UngappedParams(Params):
+    """Parameters of ``thread.ungapped``."""
+
+    rounds: int = param(
+        10, "pieces of each sequence on each trace and direction", ge=1, le=1000, source=f"{ROUTING}: 5, 10, 20"
+    )
+    shortest: int = param(5, "fewest residues of a piece", ge=2, le=1000, source=ROUTING)
+    longest_bond: float = param(
+        7.0, "a piece ends where the trace leaps farther", unit="Å", gt=0, le=100, source=ROUTING
+    )
+    most: int = param(5_000, "best pieces to keep", ge=1, le=100_000)
+
+
+class AssembleParams(Params):
+    """Parameters of ``assemble.fragments``."""
+
+    seconds: float = param(
+        60.0, "limit of the solver, in its deterministic seconds, the same on every machine", unit="s", gt=0, le=36_000
+    )
+    stock: int = param(2_000, "fragments that the solver gets at a time", ge=2, le=100_000, source=f"{ROUTING}: 10,000")
+    reach: float = param(5.0, "that a chain spans for each residue at most", unit="Å", gt=0, le=100, source=ROUTING)
+    same: float = param(3.5, "that two places of one residue may be apart", unit="Å", gt=0, le=100, source=ROUTING)
+    clash: float = param(2.5, "that two residues must be apart", unit="Å", gt=0, le=100, source=ROUTING)
+
+
 STAGES = [
     Stage(
         id="edges.bonds",
@@ -64,6 +89,27 @@ STAGES = [
         params=RoutesParams,
         check="cryoweave_tracing.routes:check",
         cites=(DEEPMAINMAST,),
+    ),
+    Stage(
+        id="thread.ungapped",
+        kind=Kind.THREAD,
+        summary="pieces of sequences on pieces of traces without gaps, both directions; alternatives with their scores",
+        load="cryoweave_tracing.ungapped:threaded",
+        takes={"points": PointCloud, "traces": Traces, "sequences": SequenceSet},
+        gives=Threading,
+        params=UngappedParams,
+        cites=(DEEPMAINMAST,),
+    ),
+    Stage(
+        id="assemble.fragments",
+        kind=Kind.ASSEMBLE,
+        summary="the best set of fragments that go together, chains and copies told apart, by constraint programming",
+        load="cryoweave_tracing.assemble:assembled",
+        takes={"threading": Threading},
+        gives=Threading,
+        params=AssembleParams,
+        cites=(DEEPMAINMAST,),
+        check="cryoweave_tracing.assemble:check",
     ),
 ]
 

@@ -1,0 +1,153 @@
+"""Pieces of sequences on pieces of traces, without gaps, in both directions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.evidence import LETTERS, AminoEvidence
+from cryoweave.kernels.fragments import ungapped
+from cryoweave_tracing.stages import UngappedParams
+
+SHARPNESS = 0.5
+"""Share of the log-odds that counts for confidence: neighbours' errors go together."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """Consecutive residues of one sequence on points.
+
+    Parameters
+    ----------
+    chain
+        The first chain of its sequence, counted over all copies of all sequences.
+    first
+        Index of its first residue.
+    points
+        Indices into the places of all traces, ``(n,)``.
+    score
+        Sum of the log-odds above 0.
+    confidence
+        Chance of this register among all of its trace's stretch, 0..1.
+    origin
+        Candidate and fragment of the traces, and direction.
+    """
+
+    chain: int
+    first: int
+    points: NDArray[np.intp]
+    score: float
+    confidence: float
+    origin: str
+
+
+def threaded(
+    points: PointCloud, traces: Traces, sequences: SequenceSet, params: UngappedParams, ctx: Context
+) -> Threading:
+    """Every fragment found a candidate, the best first; they are alternatives that an assembler chooses among."""
+    evidence = AminoEvidence(points)
+    if not len(evidence):
+        raise StageError(
+            "the points say nothing of amino acids",
+            "take a detector with all twenty, or a threader that reads density",
+        )
+    tasks = [
+        (fragment, back, chain, one)
+        for fragment in range(len(traces))
+        for back in (False, True)
+        for chain, one in first_chains(sequences)
+    ]
+
+    def work(task: tuple[int, bool, int, Sequence], _inner: Context) -> list[Fragment]:
+        fragment, back, chain, one = task
+        rows = np.arange(len(traces.xyz))[traces.points_of(fragment)]
+        name = f"trace {fragment}, {'backward' if back else 'forward'}"
+        return pieces(evidence, traces.xyz, rows[::-1] if back else rows, chain, one, name, params)
+
+    found = distinct([piece for those in ctx.over(work, tasks) for piece in those], traces.xyz)
+    if not found:
+        raise StageError(
+            f"no {params.shortest} residues fit any trace", "is this the detection of the given sequences?"
+        )
+    ctx.note("fragments", len(found))
+    return as_threading(sequences, found[: params.most], traces.xyz)
+
+
+def first_chains(sequences: SequenceSet) -> list[tuple[int, Sequence]]:
+    """Each protein with the number of its first copy among all chains."""
+    found, chain = [], 0
+    for one in sequences:
+        if one.molecule == "protein":
+            found.append((chain, one))
+        chain += one.copies
+    if not found:
+        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+    return found
+
+
+def pieces(
+    evidence: AminoEvidence,
+    xyz: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    chain: int,
+    sequence: Sequence,
+    name: str,
+    params: UngappedParams,
+) -> list[Fragment]:
+    """Of one sequence along one trace in one direction: by log-odds, and by those above 0 alone."""
+    path = xyz[rows]
+    kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in sequence.letters])
+    odds = np.concatenate([evidence.log_odds(path), np.zeros((len(path), 1))], axis=1)[:, kinds]
+    far = np.linalg.norm(np.diff(path, axis=0), axis=1) > params.longest_bond
+    breaks = np.concatenate([[False], far])
+    found = []
+    for matrix in (odds, np.maximum(odds, 0)):
+        placed = ungapped(matrix, breaks, most=params.rounds, shortest=params.shortest)
+        for node, first, length in zip(placed.node, placed.residue, placed.length, strict=True):
+            own = odds[node : node + length]
+            on = own[np.arange(length), first + np.arange(length)]
+            confidence = register_share(SHARPNESS * own, int(first))
+            score = float(np.maximum(on, 0).sum())
+            found.append(Fragment(chain, int(first), rows[node : node + length], score, confidence, name))
+    return found
+
+
+def register_share(odds: NDArray[np.float64], first: int) -> float:
+    """The share of one register among all of a stretch ``(nodes, residues)`` that lie within the sequence."""
+    nodes, residues = odds.shape
+    shifts = np.arange(residues - nodes + 1)
+    sums = odds[np.arange(nodes)[:, None], np.arange(nodes)[:, None] + shifts].sum(axis=0)
+    return float(1 / np.exp(np.clip(sums - sums[first], None, 700)).sum())
+
+
+def distinct(found: list[Fragment], xyz: NDArray[np.float64]) -> list[Fragment]:
+    """The best first, without those whose every residue lies in its place in a better one."""
+    place = np.unique(xyz, axis=0, return_inverse=True)[1].reshape(-1)
+    kept: list[Fragment] = []
+    holders: dict[tuple[int, int, int], set[int]] = {}
+    for one in sorted(found, key=lambda f: (-f.score, f.chain, f.first)):
+        cells = [(one.chain, one.first + k, int(p)) for k, p in enumerate(place[one.points])]
+        if set.intersection(*(holders.get(cell, set()) for cell in cells)):
+            continue
+        for cell in cells:
+            holders.setdefault(cell, set()).add(len(kept))
+        kept.append(one)
+    return kept
+
+
+def as_threading(sequences: SequenceSet, found: list[Fragment], xyz: NDArray[np.float64]) -> Threading:
+    """Each fragment a candidate."""
+    counts = [len(one.points) for one in found]
+    return Threading(
+        sequences=sequences,
+        candidate=np.repeat(np.arange(len(found)), counts),
+        chain=np.repeat([one.chain for one in found], counts),
+        residue=np.concatenate([one.first + np.arange(len(one.points)) for one in found]),
+        xyz=np.concatenate([xyz[one.points] for one in found]),
+        confidence=np.repeat([one.confidence for one in found], counts).astype(np.float32),
+        score=np.array([one.score for one in found]),
+        origin=tuple(one.origin for one in found),
+    )
