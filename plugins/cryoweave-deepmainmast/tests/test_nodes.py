@@ -16,7 +16,7 @@ MAPS = perfect_maps(MODEL, simulated_map(MODEL, resolution=3.0).frame, CLASSES)
 
 
 def test_every_calpha_has_a_node_with_its_amino_acid():
-    found = run_stage("deepmainmast.nodes", maps=MAPS, params={"main_chain": 0.3})
+    found = run_stage("deepmainmast.nodes", maps=MAPS, params={"filter": 0.0})
     distance = np.linalg.norm(found.xyz[:, None] - CALPHA, axis=2)
     assert distance.min(axis=0).max() < 1.0
     assert distance.min(axis=1).max() < 1.5
