@@ -104,6 +104,13 @@ Chain = Annotated[
         help='Stages instead of a recipe, e.g. --chain "peaks.meanshift(threshold=0.2) > FAMILY.STAGE".',
     ),
 ]  # fmt: skip
+Swap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--swap", metavar="STEP=STAGE", rich_help_panel=CHAIN,
+        help='Another stage for a step, e.g. --swap "points=peaks.maxima(threshold=0.2)"; may be repeated.',
+    ),
+]  # fmt: skip
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -164,17 +171,20 @@ Seed = Annotated[
 ]
 
 
-def recipe_of(name: str | None, chain: str | None) -> "Recipe | Path":
-    """The recipe that the user means: by name, or the inline chain; the path of a file stays one."""
+def recipe_of(name: str | None, chain: str | None, swap: list[str] | None = None) -> "Recipe | Path":
+    """The recipe that the user means: by name, or the inline chain; the path of a file stays one without a swap."""
     from cryoweave.pipeline.chain import load_recipe, parse_chain
+    from cryoweave.pipeline.swap import swapped
 
     if name is not None and chain is not None:
         raise UsageError(f"both a recipe ({name}) and --chain are given", "give one of them")
     if chain is not None:
-        return parse_chain(chain)
+        return swapped(parse_chain(chain), swap or [])
     if name is None:
         raise UsageError("no recipe is given", "see `cryoweave recipes list`, or give --chain")
     recipe = load_recipe(name)
+    if swap:
+        return swapped(recipe, swap)
     return Path(name) if name.endswith(".toml") else recipe
 
 

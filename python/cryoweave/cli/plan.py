@@ -19,6 +19,7 @@ def plan(
     reference: options.Reference = None,
     given: options.Given = None,
     chain: options.Chain = None,
+    swap: options.Swap = None,
     set_: options.Set = None,
     output: options.Output = None,
     start: options.Start = None,
@@ -35,7 +36,7 @@ def plan(
     from cryoweave.pipeline.plan import plan as make
     from cryoweave.pipeline.run import default_folder
 
-    chosen = options.recipe_of(recipe, chain)
+    chosen = options.recipe_of(recipe, chain, swap)
     density = options.map_of(map_, chosen)
     made = make(
         chosen,

@@ -41,6 +41,7 @@ def run(
     reference: options.Reference = None,
     given: options.Given = None,
     chain: options.Chain = None,
+    swap: options.Swap = None,
     set_: options.Set = None,
     output: options.Output = None,
     start: options.Start = None,
@@ -82,13 +83,13 @@ def run(
         from cryoweave.cli.plan import plan
 
         plan(
-            recipe, map_, sequence, rna, dna, secondary_structure, model, reference, given, chain, set_, output, start,
-            until, force, replace, ignore_checks, seed, json,
+            recipe, map_, sequence, rna, dna, secondary_structure, model, reference, given, chain, swap, set_, output,
+            start, until, force, replace, ignore_checks, seed, json,
         )  # fmt: skip
         return
     from cryoweave.pipeline.run import run as execute
 
-    chosen = options.recipe_of(recipe, chain)
+    chosen = options.recipe_of(recipe, chain, swap)
     density = options.map_of(map_, chosen)
     with interruptible(_RESUMABLE), watching(quiet) as progress:
         result = execute(
