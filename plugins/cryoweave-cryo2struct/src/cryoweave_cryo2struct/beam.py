@@ -19,6 +19,8 @@ ROOM = 1.5
 """Å that two placed residues may be farther apart than the residues between them reach."""
 BETWEEN = 0.6
 """Confidence of a residue that is set between two others, over the lower one of theirs; see the page's figures."""
+KEEN = (1.0, 1.5, 0.75, 1.25, 1.75)
+"""Factors on `base` for the beliefs of one try after the other."""
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
 
@@ -33,23 +35,25 @@ class Problem:
     chains: list[Chains]
     params: BeamParams
 
+    def shape(self, model: Model) -> Geometry:
+        """The chains' shape under a model."""
+        return geometry(model.error, self.params.missing, self.params.forward)
+
     def believed(
-        self, model: Model, told: list[Belief] | None, rounds: int, ctx: Context
-    ) -> tuple[list[Belief], Geometry]:
-        """What residues believe under a model, from earlier messages on."""
+        self, model: Model, told: list[Belief] | None, rounds: int, ctx: Context, keen: float = 1.0
+    ) -> list[Belief]:
+        """What residues believe under a model, from earlier messages on; ``keen`` is a factor on `base`."""
         p = self.params
-        shape = geometry(model.error, p.missing, p.forward)
-        found = visits(
-            model.emission(self.probability, self.weight, p.base),
+        return visits(
+            model.emission(self.probability, self.weight, keen * p.base),
             [(one.kinds, len(one.numbers)) for one in self.chains],
-            transitions(self.xyz, shape),
+            transitions(self.xyz, self.shape(model)),
             Breaks(p.end_gap, p.break_cost, p.gap_extend),
             rounds=rounds,
             pace=p.pace,
             messages=None if told is None else [one.messages for one in told],
             progress=ctx.progress,
         )
-        return found, shape
 
 
 def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx: Context) -> Threading:
@@ -59,12 +63,11 @@ def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx
     model = Model.of(chains, params)
     beliefs: list[Belief] | None = None
     for _ in range(params.passes - 1):
-        beliefs, _shape = problem.believed(model, beliefs, params.rounds // 2, ctx)
+        beliefs = problem.believed(model, beliefs, params.rounds // 2, ctx)
         model = learnt(model, problem.probability, problem.weight, problem.xyz, chains, beliefs)
-    beliefs, shape = problem.believed(model, beliefs, params.rounds, ctx)
+    found, score = _best_ways(problem, model, beliefs, ctx)
     ctx.note("error of the points (Å)", round(model.error, 2))
     ctx.note("sharpness of amino acids", round(model.sharpness, 2))
-    found, score = _ways(problem, model, beliefs, shape, ctx)
     if not found:
         raise StageError(
             "no residue finds a point that gains anything",
@@ -76,11 +79,24 @@ def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx
     return _filled(threading, params.fill)
 
 
-def _ways(
-    problem: Problem, model: Model, beliefs: list[Belief], shape: Geometry, ctx: Context
-) -> tuple[list[Placed], float]:
+def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: Context) -> tuple[list[Placed], float]:
+    """Of several beliefs the ones whose ways score best.
+
+    Beliefs settle here or there by chance; ones that begin anew and are keener to place residues, or less, settle
+    elsewhere. All ways are scored alike.
+    """
+    best: tuple[list[Placed], float] = ([], 0.0)
+    for number, keen in enumerate(KEEN[: problem.params.tries]):
+        beliefs = problem.believed(model, None if number else told, problem.params.rounds, ctx, keen)
+        found, score = _ways(problem, model, beliefs, ctx)
+        if score > best[1]:
+            best = found, score
+    return best
+
+
+def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -> tuple[list[Placed], float]:
     """The best way of one chain after the other, long ones first, each on the points that are left."""
-    p = problem.params
+    p, shape = problem.params, problem.shape(model)
     emission = model.emission(problem.probability, problem.weight, p.base)
     costs = Costs(end=p.end_gap, gap_open=p.gap_open, gap_extend=p.gap_extend, width=p.width)
     found, score = [], 0.0
