@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Callable
 from threading import Thread
-from typing import TypeVar
+from typing import Any
 
 from cryoweave.errors import PluginError
 from cryoweave.host.records import CheckResult
@@ -12,7 +12,8 @@ HOW_TO_GET = "pip install 'cryoweave[solve]'"
 MISSING = "OR-Tools is not installed"
 POLL, LAST = 0.05, 1.0
 """Seconds between looks at whether the run is to stop, and that a solver gets to end then."""
-Result = TypeVar("Result")
+WORKERS = 4
+"""Searches of CP-SAT that take turns, always as many, so that the result does not depend on the machine."""
 
 
 def check_solver() -> CheckResult:
@@ -31,24 +32,35 @@ def require_solver() -> None:
         raise PluginError(found.message, found.hint)
 
 
-def watched(work: Callable[[], Result], stop: Callable[[], object], progress: Callable[[int, int], object]) -> Result:
-    """Run a solver in a thread of its own, so that this one can be interrupted.
+def solved(solver: Any, model: Any, seconds: float, seed: int, progress: Callable[[int, int], object]) -> Any:
+    """Run CP-SAT in a thread of its own, so that this one can be interrupted.
 
     Parameters
     ----------
-    work
-        Calls the solver; what it returns or raises is returned or raised.
-    stop
-        Ends the solver; called when ``progress`` raises, which is raised then.
+    solver, model
+        ``CpSolver`` and ``CpModel`` of OR-Tools.
+    seconds
+        Limit, in CP-SAT's deterministic seconds: the same on every machine.
+    seed
+        Of the solver; the same seed gives the same result on every machine.
     progress
-        Called with ``(0, 0)`` all the time.
+        Called with ``(0, 0)`` all the time; what it raises ends the solver and is raised.
+
+    Returns
+    -------
+    The solver's status.
     """
-    result: list[Result] = []
+    solver.parameters.max_deterministic_time = seconds
+    solver.parameters.random_seed = seed % 2**31
+    solver.parameters.num_workers = WORKERS
+    solver.parameters.interleave_search = True
+    solver.parameters.catch_sigint_signal = False
+    result: list[Any] = []
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
-            result.append(work())
+            result.append(solver.solve(model))
         except BaseException as error:  # raised where it is waited for
             failed.append(error)
 
@@ -59,7 +71,7 @@ def watched(work: Callable[[], Result], stop: Callable[[], object], progress: Ca
             progress(0, 0)
             worker.join(POLL)
     except BaseException:
-        stop()
+        solver.stop_search()
         worker.join(LAST)
         raise
     if failed:

@@ -1,6 +1,7 @@
 """Routes over a sparse graph: a few paths that visit many nodes at little cost."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -98,3 +99,24 @@ def find_routes(
         (restarts, steps, hot, cold, seed), progress,
     )  # fmt: skip
     return [Routes(cost, [route.astype(np.int64) for route in routes]) for cost, routes in found]
+
+
+def linked_pieces(
+    routes: Sequence[NDArray[np.int64]], pairs: NDArray[np.int32], costs: NDArray[np.float64]
+) -> list[tuple[NDArray[np.int64], float]]:
+    """Parts of routes between nodes that no link joins, each with the sum of its links' costs.
+
+    Parameters
+    ----------
+    routes
+        Nodes in order.
+    pairs, costs
+        Links, ``i < j``, and what each costs.
+    """
+    known = {(int(i), int(j)): float(cost) for (i, j), cost in zip(pairs, costs, strict=True)}
+    found = []
+    for route in routes:
+        steps = [(min(step), max(step)) for step in pairwise(route.tolist())]
+        ends = [0, *(k + 1 for k, step in enumerate(steps) if step not in known), len(route)]
+        found += [(route[a:b], sum(known[step] for step in steps[a : b - 1])) for a, b in pairwise(ends)]
+    return found

@@ -22,3 +22,4 @@ pub mod rotations;
 pub mod search;
 pub mod simulate;
 pub mod torsions;
+mod vector;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::error::{Error, Result, same_length};
 use crate::graph::check_points;
+use crate::vector::{cross, dot, minus, torsion};
 
 const CHUNK: usize = 64;
 /// The most that the angle at a Cα may cost: where Cα atoms are off, none of the planes has a good one.
@@ -213,34 +214,11 @@ fn check_kinds(kinds: &[i32], table: ArrayView3<f64>) -> Result<()> {
     }
 }
 
-/// Torsion a–b–c–d in radians, IUPAC's sign; 0 where three are in line.
-fn torsion(a: [f64; 3], b: [f64; 3], c: [f64; 3], d: [f64; 3]) -> f64 {
-    let (first, axis, last) = (minus(b, a), minus(c, b), minus(d, c));
-    let (left, right) = (cross(first, axis), cross(axis, last));
-    (dot(axis, axis).sqrt() * dot(first, right)).atan2(dot(left, right))
-}
-
 /// Angle a–b–c in radians.
 fn between(a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> f64 {
     let (left, right) = (minus(a, b), minus(c, b));
     let across = cross(left, right);
     dot(across, across).sqrt().atan2(dot(left, right))
-}
-
-fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    std::array::from_fn(|axis| a[axis] - b[axis])
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
 }
 
 #[cfg(test)]

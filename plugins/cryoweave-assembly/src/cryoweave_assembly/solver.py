@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
-from cryoweave.host.solver import watched
+from cryoweave.host.solver import solved
 
 Progress = Callable[[int, int], object]
 UNITS = 1_000_000
 """Steps in which the objective is counted, of its upper bound."""
-WORKERS = 4
-"""Searches that take turns, always as many, so that the result does not depend on the machine."""
 MANY = 400
 """Most placements that the solver gets; the bound counts those that are left out."""
 
@@ -214,12 +212,7 @@ def _solved(
     for i in range(len(taken)):
         model.add_hint(taken[i], i in start)
     solver = cp_model.CpSolver()
-    solver.parameters.max_deterministic_time = seconds
-    solver.parameters.random_seed = seed % 2**31
-    solver.parameters.num_workers = WORKERS
-    solver.parameters.interleave_search = True
-    solver.parameters.catch_sigint_signal = False
-    status = watched(lambda: solver.solve(model), solver.stop_search, progress)
+    status = solved(solver, model, seconds, seed, progress)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return start, upper
     chosen = np.array([i for i, one in enumerate(taken) if solver.value(one)], np.intp)

@@ -21,6 +21,8 @@ BETWEEN = 0.6
 """Confidence of a residue that is set between two others, over the lower one of theirs; see the page's figures."""
 KEEN = (1.0, 1.5, 0.75, 1.25, 1.75)
 """Factors on `base` for the beliefs of one try after the other."""
+SURE = 0.85
+"""Mean confidence of all residues, those that are left out counting 0, from which on no further try is made."""
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
 
@@ -83,14 +85,17 @@ def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: C
     """Of several beliefs the ones whose ways score best.
 
     Beliefs settle here or there by chance; ones that begin anew and are keener to place residues, or less, settle
-    elsewhere. All ways are scored alike.
+    elsewhere. All ways are scored alike. Where nearly all is sure there is nothing more to try.
     """
+    residues = sum(len(chain.kinds) * len(chain.numbers) for chain in problem.chains)
     best: tuple[list[Placed], float] = ([], 0.0)
     for number, keen in enumerate(KEEN[: problem.params.tries]):
         beliefs = problem.believed(model, None if number else told, problem.params.rounds, ctx, keen)
         found, score = _ways(problem, model, beliefs, ctx)
         if score > best[1]:
             best = found, score
+        if sum(float(np.clip(one.confidence, 0, 1).sum()) for one in found) > SURE * residues:
+            break
     return best
 
 

@@ -1,6 +1,5 @@
 """Chains, each the path of a travelling salesman."""
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from cryoweave.data import BondGraph, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import connected_components
-from cryoweave.kernels.routes import find_routes
+from cryoweave.kernels.routes import find_routes, linked_pieces
 from cryoweave_deeptracer.stages import TraceParams
 
 ALL, APART = 1e5, 1e3
@@ -88,13 +87,8 @@ def walked(
         seed=ctx.seed,
         progress=ctx.progress,
     )
-    known = {(int(i), int(j)): float(cost) for (i, j), cost in zip(mine, price, strict=True)}
-    pieces = []
-    for rank, solution in enumerate(found):
-        for route in solution.routes:
-            steps = [(min(step), max(step)) for step in pairwise(route.tolist())]
-            gaps = [k + 1 for k, step in enumerate(steps) if step not in known]
-            for piece in np.split(route, gaps):
-                cost = sum(known[min(step), max(step)] for step in pairwise(piece.tolist()))
-                pieces.append(Fragment(rank, WORTH * len(piece) - cost, nodes[piece].astype(np.int64)))
-    return pieces
+    return [
+        Fragment(rank, WORTH * len(piece) - cost, nodes[piece].astype(np.int64))
+        for rank, solution in enumerate(found)
+        for piece, cost in linked_pieces(solution.routes, mine, price)
+    ]

@@ -1,7 +1,5 @@
 """The path through all pseudo-atoms."""
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +8,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.bonds import along_bonds
 from cryoweave.kernels.graph import neighbour_pairs
-from cryoweave.kernels.routes import find_routes
+from cryoweave.kernels.routes import find_routes, linked_pieces
 from cryoweave_pathwalking.points import threshold_of
 from cryoweave_pathwalking.stages import TraceParams
 
@@ -46,14 +44,8 @@ def walked(density: DensityMap, points: PointCloud, params: TraceParams, ctx: Co
         seed=ctx.seed,
         progress=ctx.progress,
     )[0]
-    known = {(int(i), int(j)): float(cost) for (i, j), cost in zip(pairs, costs, strict=True)}
-    pieces, score = [], []
-    for route in found.routes:
-        steps = [(min(step), max(step)) for step in pairwise(route.tolist())]
-        gaps = [k + 1 for k, step in enumerate(steps) if step not in known]
-        for piece in np.split(route, gaps):
-            pieces.append(piece)
-            score.append(-sum(known[min(step), max(step)] for step in pairwise(piece.tolist())))
+    linked = linked_pieces(found.routes, pairs, costs)
+    pieces, score = [piece for piece, _ in linked], [-cost for _, cost in linked]
     ctx.note("cost", round(found.cost, 1))
     ctx.note("fragments", len(pieces))
     order = np.concatenate(pieces)

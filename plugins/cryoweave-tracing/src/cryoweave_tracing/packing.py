@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
-from cryoweave.host.solver import watched
+from cryoweave.host.solver import solved
 from cryoweave_tracing.assemble import Choice
 
 UNITS = 1_000_000
 """Steps in which the objective is counted, of the sum of all scores."""
-WORKERS = 4
-"""Searches that take turns, always as many, so that the result does not depend on the machine."""
 
 
 class Packing(NamedTuple):
@@ -69,12 +67,7 @@ def best_packing(
         for k, var in enumerate(copies):
             model.add_hint(var, bool(known[f] == k))
     solver = cp_model.CpSolver()
-    solver.parameters.max_deterministic_time = seconds
-    solver.parameters.random_seed = seed % 2**31
-    solver.parameters.num_workers = WORKERS
-    solver.parameters.interleave_search = True
-    solver.parameters.catch_sigint_signal = False
-    status = watched(lambda: solver.solve(model), solver.stop_search, progress)
+    status = solved(solver, model, seconds, seed, progress)
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         known = np.array([next((k for k, var in enumerate(copies) if solver.value(var)), -1) for copies in taken])
         bound = solver.best_objective_bound * unit

@@ -9,7 +9,7 @@ from cryoweave.data import BondGraph, Traces
 from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
 from cryoweave.host.solver import require_solver
-from cryoweave.kernels.routes import APART, Routes, find_routes
+from cryoweave.kernels.routes import APART, Routes, find_routes, linked_pieces
 from cryoweave_tracing.stages import RoutesParams
 
 HOT, COLD = 0.5, 0.005
@@ -104,11 +104,10 @@ def as_traces(
     candidate: list[int] = []
     score: list[float] = []
     for number, (found, costs) in enumerate(rounds):
-        price = {(int(i), int(j)): float(c) for (i, j), c in zip(pairs, costs, strict=True)}
-        pieces = [piece for route in found.routes for piece in cut(route, price) if len(piece) >= params.fewest]
-        gains = [params.drop * len(one) - sum(price[key(one, k)] for k in range(len(one) - 1)) for one in pieces]
+        linked = [one for one in linked_pieces(found.routes, pairs, costs) if len(one[0]) >= params.fewest]
+        gains = [params.drop * len(piece) - cost for piece, cost in linked]
         for one in np.argsort(-np.array(gains), kind="stable"):
-            nodes.append(directed(pieces[one], forward))
+            nodes.append(directed(linked[one][0], forward))
             candidate.append(number)
             score.append(gains[one])
     if not candidate or candidate[0] != 0:
@@ -126,12 +125,6 @@ def key(route: NDArray[np.int64], k: int) -> tuple[int, int]:
     """The bond between two consecutive points of a route."""
     a, b = int(route[k]), int(route[k + 1])
     return (a, b) if a < b else (b, a)
-
-
-def cut(route: NDArray[np.int64], price: dict[tuple[int, int], float]) -> list[NDArray[np.int64]]:
-    """A route's parts between points that no bond joins."""
-    gaps = [k + 1 for k in range(len(route) - 1) if key(route, k) not in price]
-    return np.split(route, gaps)
 
 
 def directed(route: NDArray[np.int64], forward: dict[tuple[int, int], float]) -> NDArray[np.int64]:

@@ -1,10 +1,11 @@
 //! How many points of a moved cloud find a partner that points the same way.
 use rayon::prelude::*;
 
-use super::{Motion, dot, positive};
+use super::{Motion, positive};
 use crate::control::Control;
 use crate::error::{Result, same_length};
 use crate::graph::{Tree, check_points};
+use crate::vector::dot;
 
 /// What one motion reaches, as numbers of source points.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -7,10 +7,11 @@ use nalgebra::{Matrix3, SymmetricEigen};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{dot, minus, norm, positive};
+use super::positive;
 use crate::control::Control;
 use crate::error::{Error, Result, same_length};
 use crate::graph::check_points;
+use crate::vector::{dot, minus, norm};
 
 const AZIMUTHS: usize = 8;
 const ELEVATIONS: usize = 2;

@@ -2,11 +2,12 @@
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
-use super::{Motion, dot, minus, norm, positive};
+use super::{Motion, positive};
 use crate::control::Control;
 use crate::error::{Error, Result, same_length};
 use crate::graph::check_points;
 use crate::grid::frame::Frame;
+use crate::vector::{dot, minus, norm};
 
 /// The search ends when its steps are shorter than this share of the first.
 const FINEST: f64 = 1.0 / 64.0;

@@ -3,11 +3,12 @@
 //! Welsch's weights on a scale that shrinks: Zhang, Yao & Deng 2021, doi 10.1109/TPAMI.2021.3054619.
 use rayon::prelude::*;
 
-use super::{Motion, median, minus, norm, positive};
+use super::{Motion, median, positive};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::graph::{Tree, check_points, nearest};
 use crate::metrics::superpose;
+use crate::vector::{minus, norm};
 
 /// The scale begins at this many medians of the distances to the closest points.
 const FIRST_SCALE: f64 = 3.0;

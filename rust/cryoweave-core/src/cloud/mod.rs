@@ -20,6 +20,7 @@ pub use register::{Registration, Rules, register};
 pub use triples::{TripleRules, triple_motions};
 
 use crate::error::{Error, Result};
+use crate::vector::dot;
 
 /// A point `x` goes to `rotation * x + translation`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,18 +57,6 @@ impl Motion {
     }
 }
 
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [0, 1, 2].map(|axis| a[axis] - b[axis])
-}
-
-fn norm(a: [f64; 3]) -> f64 {
-    dot(a, a).sqrt()
-}
-
 fn positive(name: &'static str, value: f64) -> Result<()> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
@@ -92,6 +81,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 mod scene {
     //! Clouds and motions for the tests.
     use super::Motion;
+    use crate::vector::{dot, minus, norm};
     use nalgebra::{Rotation3, Vector3};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -106,9 +96,9 @@ mod scene {
 
     /// The angle in degrees and the distance by which two motions differ (at the origin).
     pub fn apart(a: &Motion, b: &Motion) -> (f64, f64) {
-        let trace: f64 = (0..3).map(|row| super::dot(a.rotation[row], b.rotation[row])).sum();
+        let trace: f64 = (0..3).map(|row| dot(a.rotation[row], b.rotation[row])).sum();
         let angle = ((trace - 1.0) * 0.5).clamp(-1.0, 1.0).acos().to_degrees();
-        (angle, super::norm(super::minus(a.translation, b.translation)))
+        (angle, norm(minus(a.translation, b.translation)))
     }
 
     pub fn points(n: usize, side: f64, seed: u64) -> Vec<[f64; 3]> {
@@ -119,7 +109,7 @@ mod scene {
     }
 
     pub fn directions(n: usize, seed: u64) -> Vec<[f64; 3]> {
-        let unit = |v: [f64; 3]| v.map(|along| along / super::norm(v));
+        let unit = |v: [f64; 3]| v.map(|along| along / norm(v));
         points(n, 1.0, seed).into_iter().map(unit).collect()
     }
 }
@@ -127,6 +117,7 @@ mod scene {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vector::{minus, norm};
 
     #[test]
     fn a_motion_turns_and_then_shifts() {

@@ -4,10 +4,11 @@
 //! distances agree, then the rotation by the differences within it, then the shift, each by truncated least squares.
 use super::clique::{Graph, largest_clique};
 use super::rotation::{robust_rotation, robust_shift};
-use super::{Motion, minus, norm, positive};
+use super::{Motion, positive};
 use crate::control::Control;
 use crate::error::{Result, same_length};
 use crate::graph::check_points;
+use crate::vector::{minus, norm};
 
 /// The rotation is taken from at most so many differences of points.
 const MOST_DIFFERENCES: usize = 5000;

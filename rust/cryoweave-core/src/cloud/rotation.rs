@@ -2,9 +2,10 @@
 //!
 //! Truncated least squares by graduated non-convexity: Yang, Antonante, Tzoumas & Carlone 2020, doi
 //! 10.1109/LRA.2020.2965893.
-use super::{Motion, dot, minus};
+use super::Motion;
 use crate::error::Result;
 use crate::metrics::superpose;
+use crate::vector::{dot, minus};
 
 /// By which the surrogate cost approaches the truncated one with each step.
 const FACTOR: f64 = 1.4;

@@ -2,11 +2,12 @@
 use rayon::prelude::*;
 
 use super::clique::{Graph, ones};
-use super::{Motion, minus, norm, positive};
+use super::{Motion, positive};
 use crate::control::Control;
 use crate::error::{Result, same_length};
 use crate::graph::check_points;
 use crate::metrics::superpose;
+use crate::vector::{minus, norm};
 
 /// Which triples count.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ use super::{Emission, Incoming, is_log};
 use crate::control::Control;
 use crate::error::{Error, Result, same_length};
 use crate::graph::{check_points, neighbour_pairs};
+use crate::vector::{minus, norm, torsion};
 
 mod kept;
 
@@ -174,8 +175,8 @@ impl Geometry<'_> {
         }
     }
 
-    fn twist_of(&self, points: [[f64; 3]; 4]) -> f32 {
-        let turn = (dihedral(points) / std::f64::consts::TAU + 0.5) * self.twist.len() as f64;
+    fn twist_of(&self, [a, b, c, d]: [[f64; 3]; 4]) -> f32 {
+        let turn = (torsion(a, b, c, d) / std::f64::consts::TAU + 0.5) * self.twist.len() as f64;
         let low = turn.floor();
         let at = |bin: f64| self.twist[bin as usize % self.twist.len()];
         between(at(low), at(low + 1.0), (turn - low) as f32)
@@ -199,26 +200,6 @@ fn between(below: f32, above: f32, part: f32) -> f32 {
     } else {
         below * (1.0 - part) + above * part
     }
-}
-
-fn less(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    std::array::from_fn(|i| a[i] - b[i])
-}
-
-fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    (0..3).map(|i| a[i] * b[i]).sum()
-}
-
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    std::array::from_fn(|i| a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3])
-}
-
-/// Radians, -π to π.
-fn dihedral([a, b, c, d]: [[f64; 3]; 4]) -> f64 {
-    let (first, axis, last) = (less(b, a), less(c, b), less(d, c));
-    let (one, other) = (cross(first, axis), cross(axis, last));
-    let sine = dot(first, other) * dot(axis, axis).sqrt();
-    sine.atan2(dot(one, other))
 }
 
 impl Beam<'_> {
@@ -305,8 +286,8 @@ impl Beam<'_> {
             if waiting.visited(place, point) {
                 continue;
             }
-            let apart = less(self.xyz[one.point as usize], self.xyz[point]);
-            let cost = self.costs.gap(dot(apart, apart).sqrt(), left_out);
+            let apart = minus(self.xyz[one.point as usize], self.xyz[point]);
+            let cost = self.costs.gap(norm(apart), left_out);
             keep(&mut best, one.onward(one.score + here - cost as f32, point, place));
         }
         best
@@ -326,8 +307,8 @@ impl Beam<'_> {
             return 0.0;
         }
         let (here, at) = (self.xyz[point], |i: u32| self.xyz[i as usize]);
-        let across = less(at(before.previous), here);
-        let bend = at_distance(self.geometry.bend, dot(across, across).sqrt() / self.geometry.step);
+        let across = minus(at(before.previous), here);
+        let bend = at_distance(self.geometry.bend, norm(across) / self.geometry.step);
         if before.earlier == NONE {
             return bend;
         }

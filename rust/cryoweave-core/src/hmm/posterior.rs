@@ -18,6 +18,10 @@ pub struct Breaks {
 }
 
 const CHUNK: usize = 256;
+/// Share of a row's weight below which a state passes nothing on.
+const NEXT_TO_NOTHING: f32 = 1e-12;
+/// Where fewer than one state in so many passes anything on, it is faster to go from them than to all.
+const FEW: usize = 4;
 
 /// Transitions of one sequence's residues, from both their ends.
 pub(super) struct Layers {
@@ -72,8 +76,8 @@ pub fn posterior(emission: Emission, layers: &[Incoming], breaks: Breaks, contro
 
 /// The same of what has been checked.
 pub(super) fn shares(emission: Emission, layers: &Layers, breaks: Breaks, control: &Control) -> Result<Array2<f32>> {
-    let forward = sweep(emission, &layers.forward, breaks, false, control)?;
-    let backward = sweep(emission, &layers.backward, breaks, true, control)?;
+    let forward = sweep(emission, [&layers.forward, &layers.backward], breaks, false, control)?;
+    let backward = sweep(emission, [&layers.backward, &layers.forward], breaks, true, control)?;
     Ok(together(emission, forward, &backward, breaks))
 }
 
@@ -134,27 +138,40 @@ impl Ways {
         }
     }
 
-    /// Add to `sums` what arrives at each state, times `scale`.
-    fn carry(&self, given: &[f32], scale: f64, sums: &mut [f64]) {
+    fn of(&self, state: usize) -> &[(u32, f32)] {
+        &self.links[self.starts[state]..self.starts[state + 1]]
+    }
+
+    /// Add to `sums` what arrives at each state, times `scale`; `back` are the same ways from their other end.
+    fn carry(&self, back: &Self, given: &[f32], scale: f64, sums: &mut [f64]) {
         let all: f64 = match (self.any_rest, self.backward) {
             (false, _) => 0.0,
             (true, true) => given.iter().map(|&g| f64::from(g)).sum(),
             (true, false) => self.rest.iter().zip(given).map(|(&w, &g)| f64::from(w * g)).sum(),
         };
+        let active = given.iter().filter(|&&g| g > NEXT_TO_NOTHING).count();
+        if !self.any_rest && active * FEW < given.len() {
+            for (state, &weight) in given.iter().enumerate().filter(|(_, g)| **g > NEXT_TO_NOTHING) {
+                let weight = scale * f64::from(weight);
+                back.of(state)
+                    .iter()
+                    .for_each(|&(other, w)| sums[other as usize] += weight * f64::from(w));
+            }
+            return;
+        }
         sums.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, part)| {
             for (place, sum) in part.iter_mut().enumerate() {
                 let state = chunk * CHUNK + place;
-                let listed = &self.links[self.starts[state]..self.starts[state + 1]];
-                let listed: f64 = listed
+                let listed = self
+                    .of(state)
                     .iter()
-                    .map(|&(other, w)| f64::from(w * given[other as usize]))
-                    .sum();
+                    .map(|&(other, w)| f64::from(w * given[other as usize]));
                 let rest = if self.backward {
                     f64::from(self.rest[state]) * all
                 } else {
                     all
                 };
-                *sum += scale * (rest + listed).max(0.0);
+                *sum += scale * (rest + listed.sum::<f64>()).max(0.0);
             }
         });
     }
@@ -166,7 +183,13 @@ struct Sweep {
     log_scale: Vec<f64>,
 }
 
-fn sweep(emission: Emission, ways: &[Ways], breaks: Breaks, backward: bool, control: &Control) -> Result<Sweep> {
+fn sweep(
+    emission: Emission,
+    [ways, back]: [&[Ways]; 2],
+    breaks: Breaks,
+    backward: bool,
+    control: &Control,
+) -> Result<Sweep> {
     let (length, states) = (emission.len(), emission.states());
     let mut weights = Array2::<f32>::zeros((length, states));
     let mut log_scale = vec![f64::NEG_INFINITY; length];
@@ -190,7 +213,7 @@ fn sweep(emission: Emission, ways: &[Ways], breaks: Breaks, backward: bool, cont
         for b in before {
             let scale = (log_scale[residue(b)] - top).exp();
             if let Some(given) = weights.row(residue(b)).as_slice() {
-                ways[done - b - 1].carry(given, scale, &mut row);
+                ways[done - b - 1].carry(&back[done - b - 1], given, scale, &mut row);
             }
         }
         for (state, weight) in row.iter_mut().enumerate() {

@@ -4,6 +4,7 @@ use super::turn::turn;
 use crate::grid::Solid;
 use crate::grid::frame::Frame;
 use crate::grid::interpolate::value_and_gradient;
+use crate::vector::{cross, dot, minus};
 
 /// Å off a restraint's range beyond which its force grows no more, so that one bad start cannot tear a chain.
 const LINEAR: f64 = 2.0;
@@ -115,22 +116,6 @@ fn corner(atoms: [i32; 4], ideal: f64, stiffness: f64, xyz: &[[f64; 3]], slope: 
         }
     }
     stiffness * off * off
-}
-
-pub(super) fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    std::array::from_fn(|axis| a[axis] - b[axis])
-}
-
-pub(super) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-pub(super) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The cost of a torsion angle off its range.
-use super::energy::{cross, dot, minus};
+use crate::vector::{cross, dot, minus};
 
 /// Radians beyond the range from which the force grows no more.
 const LINEAR: f64 = 1.0;
