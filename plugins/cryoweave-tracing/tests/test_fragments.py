@@ -13,7 +13,8 @@ from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import StageError
 from cryoweave.kernels.fragments import Conflicts
 from cryoweave.testing import StageContract, ideal_model, sequences_of
-from cryoweave_tracing.assemble import Choice, as_choice, chosen_fragments
+from cryoweave_tracing.assemble import as_choice, chosen_fragments
+from cryoweave_tracing.choice import Choice
 from cryoweave_tracing.packing import best_packing, greedy
 from cryoweave_tracing.stages import AssembleParams
 from cryoweave_tracing.ungapped import Fragment, distinct, register_share

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 
 from cryoweave.host.solver import solved
-from cryoweave_tracing.assemble import Choice
+from cryoweave_tracing.choice import Choice
 
 UNITS = 1_000_000
 """Steps in which the objective is counted, of the sum of all scores."""
