@@ -128,6 +128,14 @@ class PathsParams(PointParams):
         return within(values, info)
 
 
+class DensityPointsParams(Params):
+    """Parameters of ``mainmast.points``."""
+
+    candidates: int = param(6, "best candidates whose paths are looked along", ge=1, le=1000, source=OURS)
+    sharpness: float = param(0.8, "share of the side chains' log-odds that counts", gt=0, le=4, source=OURS)
+    merge: float = param(1.9, "Cα of several paths closer than this are one", unit="Å", gt=0, le=3.8, source=OURS)
+
+
 class ThreadGappedParams(Params):
     """Parameters of ``mainmast.thread_gapped``."""
 
@@ -209,6 +217,16 @@ STAGES = [
         params=PathsParams,
         cites=(DOI,),
         check="cryoweave_mainmast.pool:one_chain",
+    ),
+    Stage(
+        id="mainmast.points",
+        kind=Kind.DETECT,
+        summary="ours: Cα and amino acids from density alone, along paths; for tracers that else need a network",
+        load="cryoweave_mainmast.points:points",
+        takes={"density": DensityMap, "traces": Traces},
+        gives=PointCloud,
+        params=DensityPointsParams,
+        cites=(DOI,),
     ),
     Stage(
         id="mainmast.thread_gapped",
