@@ -33,6 +33,13 @@ def test_a_step_that_others_still_need_stays():
     assert "detect" in [name for name, _ in steps(found)], "bonds take its maps"
 
 
+def test_a_step_may_be_left_out():
+    found = swapped(load_recipe("deeptracer"), ["points=mainmast.paths > mainmast.points", "detect="])
+    names = [name for name, _ in steps(found)]
+    assert names[:3] == ["paths", "points", "bonds"]
+    assert found.id == "deeptracer+mainmast.points-detect"
+
+
 def test_several_stages_for_one_step():
     found = swapped(parse_chain("peaks.maxima > mainmast.trace"), ["maxima=map.blur(sigma=0.5) > peaks.meanshift"])
     assert steps(found) == [("blur", "map.blur"), ("maxima", "peaks.meanshift"), ("trace", "mainmast.trace")]
@@ -54,7 +61,7 @@ def test_inputs_that_the_new_stage_takes_are_kept():
         ("points", "cannot read the swap"),
         ("=peaks.maxima", "cannot read the swap"),
         ("maxim=peaks.maxima", "no such step"),
-        ("maxima=", "a stage is missing"),
+        ("maxima=peaks.maxima >", "a stage is missing"),
         ("maxima=peaks", "cannot read"),
         ("maxima=peaks.nothing", "peaks.nothing"),
     ],

@@ -108,7 +108,7 @@ Swap = Annotated[
     list[str] | None,
     typer.Option(
         "--swap", metavar="STEP=STAGE", rich_help_panel=CHAIN,
-        help='Another stage for a step, e.g. --swap "points=peaks.maxima(threshold=0.2)"; may be repeated.',
+        help='Another stage for a step, none after "STEP="; e.g. --swap "points=peaks.maxima(threshold=0.2)".',
     ),
 ]  # fmt: skip
 Set = Annotated[

@@ -22,7 +22,7 @@ def swapped(recipe: Recipe, swaps: Sequence[str]) -> Recipe:
     swaps
         Each ``STEP=STAGE`` or ``STEP=STAGE(param=value) > STAGE``, as in an inline chain. The last stage takes the
         step's name and its place, and of the step's own inputs those that it takes too. Steps that only made what the
-        step took, and nothing takes any more, are left out.
+        step took, and nothing takes any more, are left out. ``STEP=`` leaves the step itself out.
 
     Raises
     ------
@@ -38,9 +38,10 @@ def swapped(recipe: Recipe, swaps: Sequence[str]) -> Recipe:
             raise UsageError(f"--swap {name}: the recipe {recipe.id} has no such step", near(name, names))
         before = set(_sources(recipe.steps))
         at = names.index(name)
-        new = tuple(_in_place(recipe.steps[at], parse_chain(chain).steps, names))
+        new = tuple(_in_place(recipe.steps[at], parse_chain(chain).steps, names)) if chain else ()
         steps = _without_idle((*recipe.steps[:at], *new, *recipe.steps[at + 1 :]), before)
-        recipe = replace(recipe, id=f"{recipe.id}+{new[-1].stage}", steps=steps)
+        change = f"+{new[-1].stage}" if new else f"-{name}"
+        recipe = replace(recipe, id=recipe.id + change, steps=steps)
     return recipe
 
 
