@@ -21,6 +21,8 @@ BETWEEN = 0.6
 """Confidence of a residue that is set between two others, over the lower one of theirs; see the page's figures."""
 KEEN = (1.0, 1.5, 0.75, 1.25, 1.75)
 """Factors on `base` for the beliefs of one try after the other."""
+SLOW = 1.6
+"""Rounds of a try that begins anew over `rounds`, and `pace` over its pace."""
 SURE = 0.85
 """Mean confidence of all residues, those that are left out counting 0, from which on no further try is made."""
 DOUBT = 0.3
@@ -42,17 +44,17 @@ class Problem:
         return geometry(model.error, self.params.missing, self.params.forward)
 
     def believed(
-        self, model: Model, told: list[Belief] | None, rounds: int, ctx: Context, keen: float = 1.0
+        self, model: Model, told: list[Belief] | None, rounds: int, ctx: Context, keen: float = 1.0, slow: float = 1.0
     ) -> list[Belief]:
-        """What residues believe under a model, from earlier messages on; ``keen`` is a factor on `base`."""
+        """What residues believe under a model, from earlier messages on; factors on `base`, and rounds over `pace`."""
         p = self.params
         return visits(
             model.emission(self.probability, self.weight, keen * p.base),
             [(one.kinds, len(one.numbers)) for one in self.chains],
             transitions(self.xyz, self.shape(model)),
             Breaks(p.end_gap, p.break_cost, p.gap_extend),
-            rounds=rounds,
-            pace=p.pace,
+            rounds=round(slow * rounds),
+            pace=p.pace / slow,
             messages=None if told is None else [one.messages for one in told],
             progress=ctx.progress,
         )
@@ -90,7 +92,8 @@ def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: C
     residues = sum(len(chain.kinds) * len(chain.numbers) for chain in problem.chains)
     best: tuple[list[Placed], float] = ([], 0.0)
     for number, keen in enumerate(KEEN[: problem.params.tries]):
-        beliefs = problem.believed(model, None if number else told, problem.params.rounds, ctx, keen)
+        slow = SLOW if number else 1.0
+        beliefs = problem.believed(model, None if number else told, problem.params.rounds, ctx, keen, slow)
         found, score = _ways(problem, model, beliefs, ctx)
         if score > best[1]:
             best = found, score
