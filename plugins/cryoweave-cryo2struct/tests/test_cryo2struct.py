@@ -10,7 +10,7 @@ from cryoweave.errors import InputError, StageError
 from cryoweave.kernels.hmm import Belief
 from cryoweave.testing import StageContract, ideal_model, perfect_maps, sequences_of, simulated_map
 from cryoweave_cryo2struct.beam import _filled
-from cryoweave_cryo2struct.learn import SHARPNESS, learnt
+from cryoweave_cryo2struct.learn import SHARPNESS, learnt, raw_odds
 from cryoweave_cryo2struct.learn import Model as Learnt
 from cryoweave_cryo2struct.sequences import LETTERS, Chains, amino_acids, proteins
 from cryoweave_cryo2struct.shape import BOND, counted, frequencies, geometry, transitions
@@ -216,12 +216,11 @@ def test_sharpness_and_error_are_learnt_from_placed_residues():
     chain = Chains(Sequence("A", "A" * n), kinds, range(1))
     shares = np.eye(n, dtype=np.float32)
     start = Learnt.of([chain], BeamParams())
-    model = learnt(
-        start, soft / soft.sum(axis=1, keepdims=True), np.ones(n), xyz, [chain], [Belief(shares, 0 * shares)]
-    )
+    odds = raw_odds(soft / soft.sum(axis=1, keepdims=True), np.ones(n))
+    model = learnt(start, odds, xyz, [chain], [Belief(shares, 0 * shares)])
     assert 1.5 < model.sharpness < 2.6
     assert model.error == pytest.approx(0.6, abs=0.1)
-    nothing = learnt(start, soft, np.ones(n), xyz, [chain], [Belief(0 * shares, shares)])
+    nothing = learnt(start, odds, xyz, [chain], [Belief(0 * shares, shares)])
     assert nothing == start
     assert SHARPNESS.min() < start.sharpness < SHARPNESS.max()
 

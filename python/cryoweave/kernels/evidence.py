@@ -15,6 +15,11 @@ FLOOR = 0.01
 """Added to every probability, so that no single point forbids a residue."""
 
 
+def kinds_of(letters: str) -> NDArray[np.intp]:
+    """Column of each residue of a sequence in tables of log-odds; an unknown one has the column behind the last."""
+    return np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in letters], np.intp)
+
+
 class AminoEvidence:
     """Log-odds of each amino acid at detected points; the reference is the mean over the points.
 

@@ -9,7 +9,7 @@ from cryoweave.data import PointCloud, SequenceSet, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
-from cryoweave_cryo2struct.learn import Model, learnt
+from cryoweave_cryo2struct.learn import Model, learnt, raw_odds
 from cryoweave_cryo2struct.placed import Placed, together
 from cryoweave_cryo2struct.sequences import Chains, amino_acids, proteins
 from cryoweave_cryo2struct.shape import BOND, geometry, transitions
@@ -31,11 +31,10 @@ DOUBT = 0.3
 
 @dataclass(frozen=True)
 class Problem:
-    """Points, what they say of amino acids, and the chains."""
+    """Points, what they say of amino acids as log-odds, and the chains."""
 
     xyz: NDArray[np.float64]
-    probability: NDArray[np.float64]
-    weight: NDArray[np.float64]
+    odds: NDArray[np.float64]
     chains: list[Chains]
     params: BeamParams
 
@@ -49,7 +48,7 @@ class Problem:
         """What residues believe under a model, from earlier messages on; factors on `base`, and rounds over `pace`."""
         p = self.params
         return visits(
-            model.emission(self.probability, self.weight, keen * p.base),
+            model.emission(self.odds, keen * p.base),
             [(one.kinds, len(one.numbers)) for one in self.chains],
             transitions(self.xyz, self.shape(model)),
             Breaks(p.end_gap, p.break_cost, p.gap_extend),
@@ -63,12 +62,12 @@ class Problem:
 def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx: Context) -> Threading:
     """All chains through the points; residues between placed ones are set on the line, with less confidence."""
     chains, probability = proteins(sequences), amino_acids(points)
-    problem = Problem(points.xyz, probability, points.weight.astype(np.float64), chains, params)
+    problem = Problem(points.xyz, raw_odds(probability, points.weight.astype(np.float64)), chains, params)
     model = Model.of(chains, params)
     beliefs: list[Belief] | None = None
     for _ in range(params.passes - 1):
         beliefs = problem.believed(model, beliefs, params.rounds // 2, ctx)
-        model = learnt(model, problem.probability, problem.weight, problem.xyz, chains, beliefs)
+        model = learnt(model, problem.odds, problem.xyz, chains, beliefs)
     found, score = _best_ways(problem, model, beliefs, ctx)
     ctx.note("error of the points (Å)", round(model.error, 2))
     ctx.note("sharpness of amino acids", round(model.sharpness, 2))
@@ -105,7 +104,7 @@ def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: C
 def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -> tuple[list[Placed], float]:
     """The best way of one chain after the other, long ones first, each on the points that are left."""
     p, shape = problem.params, problem.shape(model)
-    emission = model.emission(problem.probability, problem.weight, p.base)
+    emission = model.emission(problem.odds, p.base)
     costs = Costs(end=p.end_gap, gap_open=p.gap_open, gap_extend=p.gap_extend, width=p.width)
     found, score = [], 0.0
     for which in sorted(range(len(problem.chains)), key=lambda i: -len(problem.chains[i].kinds)):

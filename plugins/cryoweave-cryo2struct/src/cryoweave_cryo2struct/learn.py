@@ -53,12 +53,10 @@ class Model:
         sharp = sharpness * odds
         return np.asarray(sharp - np.log((self.usual * np.exp(sharp)).sum(axis=1, keepdims=True)))
 
-    def emission(
-        self, probability: NDArray[np.float64], weight: NDArray[np.float64], base: float
-    ) -> NDArray[np.float32]:
+    def emission(self, odds: NDArray[np.float64], base: float) -> NDArray[np.float32]:
         """Gain of each kind at each point, ``(21, points)``; an unknown residue gains ``base``."""
-        known = self.log_odds(raw_odds(probability, weight), self.sharpness).T
-        return np.concatenate([known + base, np.full((1, len(probability)), base)]).astype(np.float32)
+        known = self.log_odds(odds, self.sharpness).T
+        return np.concatenate([known + base, np.full((1, len(odds)), base)]).astype(np.float32)
 
 
 def raw_odds(probability: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,8 +67,7 @@ def raw_odds(probability: NDArray[np.float64], weight: NDArray[np.float64]) -> N
 
 def learnt(
     model: Model,
-    probability: NDArray[np.float64],
-    weight: NDArray[np.float64],
+    odds: NDArray[np.float64],
     xyz: NDArray[np.float64],
     chains: list[Chains],
     beliefs: list[Belief],
@@ -91,9 +88,8 @@ def learnt(
         nodes.append(node[known])
     kind, node, bond = np.concatenate(kinds), np.concatenate(nodes), np.concatenate(bonds)
     if len(kind) >= FEWEST:
-        odds = raw_odds(probability, weight)[node]
-        own = np.arange(len(kind))
-        likely = [model.log_odds(odds, value)[own, kind].sum() for value in SHARPNESS]
+        own, seen = np.arange(len(kind)), odds[node]
+        likely = [model.log_odds(seen, value)[own, kind].sum() for value in SHARPNESS]
         model = replace(model, sharpness=float(SHARPNESS[int(np.argmax(likely))]))
     if len(bond) >= FEWEST:
         # A distance has √(2/3) of the error of its ends along it.

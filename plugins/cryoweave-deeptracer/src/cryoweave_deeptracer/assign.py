@@ -10,7 +10,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
-from cryoweave.kernels.evidence import LETTERS, AminoEvidence
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave_deeptracer.stages import AssignParams
 
 STEP = 3.8
@@ -42,7 +42,7 @@ class Chain:
     """A chain of the sequences and what is placed of it."""
 
     def __init__(self, sequence: Sequence) -> None:
-        self.kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in sequence.letters])
+        self.kinds = kinds_of(sequence.letters)
         self.xyz = np.full((len(sequence), 3), np.nan)
         self.confidence = np.zeros(len(sequence), np.float32)
 

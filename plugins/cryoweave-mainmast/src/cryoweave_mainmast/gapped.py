@@ -9,7 +9,7 @@ from cryoweave.data import DensityMap, PointCloud, Sequence, SequenceSet, Thread
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
-from cryoweave.kernels.evidence import LETTERS, AminoEvidence
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave_mainmast.contrast import require_contrast
 from cryoweave_mainmast.helix import helicity
 from cryoweave_mainmast.paths import NODE_STEP
@@ -114,7 +114,7 @@ def matches(
     ``gain`` is that of each amino acid at each node. There are few kinds of residues: their columns are worked out and
     rounded, and then laid out for the sequence.
     """
-    kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in sequence.letters])
+    kinds = kinds_of(sequence.letters)
     columns = np.concatenate((gain, np.full((len(gain), 1), params.base)), axis=1)
     if sequence.secondary_structure:
         turning = 2 * np.concatenate([helicity(p, NODE_STEP) for p in np.split(path, np.flatnonzero(breaks))]) - 1

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import LETTERS, AminoEvidence
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave.kernels.fragments import ungapped
 from cryoweave_tracing.stages import UngappedParams
 
@@ -99,8 +99,7 @@ def pieces(
 ) -> list[Fragment]:
     """Of one sequence along one trace in one direction: by log-odds, and by those above 0 alone."""
     path = xyz[rows]
-    kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in sequence.letters])
-    odds = np.concatenate([evidence.log_odds(path), np.zeros((len(path), 1))], axis=1)[:, kinds]
+    odds = np.concatenate([evidence.log_odds(path), np.zeros((len(path), 1))], axis=1)[:, kinds_of(sequence.letters)]
     far = np.linalg.norm(np.diff(path, axis=0), axis=1) > params.longest_bond
     breaks = np.concatenate([[False], far])
     found = []
