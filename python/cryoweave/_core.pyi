@@ -186,7 +186,7 @@ def visits(
     sequences: list[tuple[NDArray[np.int32], int, _F32 | None]],
     layers: list[_Transitions],
     breaks: list[float],
-    passing: tuple[int, float],
+    passing: tuple[int, float, int],
     progress: _Progress,
 ) -> list[tuple[_F32, _F32]]: ...
 def trace_sequence(

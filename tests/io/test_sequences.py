@@ -36,6 +36,22 @@ def test_a_bare_sequence_is_named_after_its_file(fasta: Path) -> None:
     assert read_sequences(fasta) == SequenceSet((Sequence("seq", "MKTAYI"),))
 
 
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("6GYN_1|Chains A, B, C, D|Potassium channel 4|Homo sapiens (9606)", "ABCD"),
+        ("6UES_1|Chains A[auth X], BB[auth Y]|RNA", "XY"),
+        ("3J6B_9|Chain 9|54S ribosomal protein L9", "9"),
+        ("hcn4|Chains A,B", "AB"),
+        ("sp|Q9Y3Q4|HCN4_HUMAN Potassium channel", ["sp|Q9Y3Q4|HCN4_HUMAN"]),
+        ("x Chains A, B", ["x"]),
+    ],
+)
+def test_headers_of_the_pdb_name_chains(fasta: Path, header: str, names: list[str]) -> None:
+    fasta.write_text(f">{header}\nMKTAYI\n")
+    assert [(one.name, one.letters) for one in read_sequences(fasta)] == [(name, "MKTAYI") for name in names]
+
+
 def test_equal_sequences_stay_apart(fasta: Path) -> None:
     fasta.write_text(">A\nMK\n>B\nMK\n")
     assert [s.name for s in read_sequences(fasta)] == ["A", "B"]

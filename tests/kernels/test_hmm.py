@@ -1,5 +1,6 @@
 """Hidden Markov models of sequences through points, against all paths of small ones."""
 
+from functools import partial
 from itertools import pairwise, permutations, product
 
 import numpy as np
@@ -184,6 +185,30 @@ def test_copies_share_the_states_between_them():
     np.testing.assert_allclose(again[0].shares, two.shares, atol=1e-6)
 
 
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.booleans())
+def test_residues_are_looked_for_on_the_states_with_the_best_odds(seed, rest):
+    """With a kind for each residue the last messages can be told to `posterior` as part of the emission."""
+    rng = np.random.default_rng(seed)
+    length, states, keep = 5, 12, 3
+    emission = rng.normal(0, 2, (length, states)).astype(np.float32)
+    layers, breaks = [random_transitions(rng, states, rest=rest) for _ in range(2)], Breaks(1, 3, 0.5)
+    run = partial(visits, emission, [(range(length), 1)], layers, breaks)
+    (few,) = run(rounds=3, keep=keep)
+    looked = np.isfinite(few.messages)
+    np.testing.assert_array_equal(looked.sum(axis=1), keep)
+    assert not few.shares[~looked].any()
+    np.testing.assert_allclose(few.shares, posterior(emission + few.messages, range(length), layers, breaks), atol=1e-6)
+    (one,) = run(rounds=1, keep=6)
+    (all_,) = run(rounds=0)
+    for row, own in zip(np.isfinite(one.messages), all_.shares, strict=True):
+        assert own[row].min() >= own[~row].max()
+    (again,) = run(rounds=2, messages=[few.messages])
+    np.testing.assert_array_equal(np.isfinite(again.messages), looked)
+    (whole,) = run(rounds=3)
+    np.testing.assert_array_equal(run(rounds=3, keep=states)[0].shares, whole.shares)
+
+
 # The beam.
 
 STEP = 0.5
@@ -361,6 +386,7 @@ def test_what_makes_no_model_is_refused(change, says):
         ({"breaks": Breaks(-1, 0, 0)}, "end"),
         ({"breaks": Breaks(0, np.nan, 0)}, "open"),
         ({"pace": 0}, "pace"),
+        ({"keep": 0}, "keep"),
         ({"sequences": []}, "no sequences"),
         ({"messages": []}, "0 tables"),
         ({"messages": [np.zeros((3, 3))]}, "differ"),

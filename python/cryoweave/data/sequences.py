@@ -86,3 +86,16 @@ class SequenceSet:
     def residues(self) -> int:
         """Residues of all copies of all sequences."""
         return sum(len(sequence) * sequence.copies for sequence in self.sequences)
+
+    def alike(self) -> list[tuple[Sequence, tuple[int, ...]]]:
+        """Each different sequence with the numbers of its chains, counted over all copies of all sequences.
+
+        Entries with the same letters of the same molecule are copies of the first one.
+        """
+        found: dict[tuple[str, Molecule], tuple[Sequence, list[int]]] = {}
+        first = 0
+        for one in self.sequences:
+            _, numbers = found.setdefault((one.letters, one.molecule), (one, []))
+            numbers += range(first, first + one.copies)
+            first += one.copies
+        return [(one, tuple(numbers)) for one, numbers in found.values()]

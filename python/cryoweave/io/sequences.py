@@ -21,6 +21,11 @@ _PARENTS: dict[Molecule, dict[str, str]] = {
 }
 """Letters of the IUPAC code beyond ours, and what they are read as."""
 
+_CHAINS = re.compile(r"\|\s*Chains?\s+([^|]+)(\||$)")
+"""The chains of an entity in the headers of the PDB's FASTA files."""
+_AUTHOR = re.compile(r"\S+?\[auth\s+(\S+)\]")
+"""A chain's id in the file, and the one that its authors gave it, which viewers show."""
+
 _COLUMNS = re.compile(r"\s*\d+\s+[A-Za-z]\s+[A-Za-z-](\s|$)")
 """Residue number, amino acid, secondary structure: the lines of PSIPRED's .ss2 and SPIDER's .spd3 files."""
 
@@ -30,8 +35,9 @@ def read_sequences(
 ) -> SequenceSet:
     """Read a FASTA file, or a file that holds nothing but one sequence.
 
-    Letters may be lower case; a ``*`` at the end is dropped. The name is the first word of the header line. Letters
-    of rare or ambiguous residues are read as their parents or as unknown, with a warning in the log.
+    Letters may be lower case; a ``*`` at the end is dropped. The name is the first word of the header line, or
+    a header of the PDB (``|Chains A, B|``) names the chains, each of which is a sequence. Letters of rare or ambiguous
+    residues are read as their parents or as unknown, with a warning in the log.
 
     Parameters
     ----------
@@ -89,19 +95,25 @@ def _text(path: Path) -> str:
 
 
 def _entries(path: Path, text: str) -> list[tuple[str, str]]:
-    """Name and lines of each entry; lines before the first header are an entry named after the file."""
-    entries: list[tuple[str, list[str]]] = []
+    """Name and lines of each chain; lines before the first header are a chain named after the file."""
+    entries: list[tuple[list[str], list[str]]] = []
     for line in re.split(r"\r\n|\n|\r", text):
         if line.startswith(">"):
-            words = line[1:].split()
-            entries.append((words[0] if words else str(len(entries) + 1), []))
+            entries.append((_names(line[1:]) or [str(len(entries) + 1)], []))
         elif line.strip() and not line.startswith(";"):
             if not entries:
-                entries.append((path.name.partition(".")[0] or "1", []))
+                entries.append(([path.name.partition(".")[0] or "1"], []))
             entries[-1][1].append(line)
     if not entries:
         raise InputError(f"{path} holds no sequence", "give a FASTA file: a line with > and a name, then the residues")
-    return [(name, "\n".join(lines)) for name, lines in entries]
+    return [(name, "\n".join(lines)) for names, lines in entries for name in names]
+
+
+def _names(header: str) -> list[str]:
+    """The chains that a header of the PDB lists; of any other one the first word."""
+    if listed := _CHAINS.search(header):
+        return [_AUTHOR.sub(r"\1", one.strip()) for one in listed[1].split(",") if one.strip()]
+    return header.split()[:1]
 
 
 def _letters(path: Path, name: str, body: str, molecule: Molecule) -> str:

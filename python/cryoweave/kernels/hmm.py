@@ -78,7 +78,7 @@ class Belief(NamedTuple):
     shares: NDArray[np.float32]
     """Share of the paths; for several copies of a sequence, that of each."""
     messages: NDArray[np.float32]
-    """Logarithm of what other residues' claims leave of a state, 0 or less."""
+    """Logarithm of what other residues' claims leave of a state, 0 or less; -inf where it was not looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +211,7 @@ def visits(
     *,
     rounds: int = 40,
     pace: float = 0.25,
+    keep: int | None = None,
     messages: Sequence[NDArray[np.float32]] | None = None,
     progress: Progress | None = None,
 ) -> list[Belief]:
@@ -227,8 +228,12 @@ def visits(
         Kinds of residues, and copies, of each.
     rounds, pace
         How often messages are sent, and the share of a new message in the one that is sent.
+    keep
+        States that each residue is looked for on in the end, those with the best odds: half as many in every round as
+        in the one before, until there are so few. All if absent. Time then grows with residues * ``keep`` and not
+        with residues * states.
     messages
-        Of an earlier call, to go on from.
+        Of an earlier call, to go on from; what is -inf there is not looked at.
     progress
         Called now and then with residues done and in all rounds.
 
@@ -241,7 +246,9 @@ def visits(
         raise InputError(f"{len(start)} tables of messages for {len(sequences)} sequences")
     given = [(integers("sequence", one), copies, told) for (one, copies), told in zip(sequences, start, strict=True)]
     listed = [layer.arrays() for layer in layers]
-    found = _core.visits(_table(emission), given, listed, list(breaks), (rounds, pace), progress)
+    states = _table(emission).shape[1]
+    most = states if keep is None else keep
+    found = _core.visits(_table(emission), given, listed, list(breaks), (rounds, pace, most), progress)
     return [Belief(*one) for one in found]
 
 

@@ -125,7 +125,7 @@ pub fn visits<'py>(
     sequences: Vec<Copies<'py>>,
     layers: Vec<Listed<'py>>,
     breaks: [f64; 3],
-    passing: (usize, f64),
+    passing: (usize, f64, usize),
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<Believed<'py>>> {
     let by_kind = emission.as_array();
@@ -150,6 +150,7 @@ pub fn visits<'py>(
         Passing {
             rounds: passing.0,
             pace: passing.1,
+            keep: passing.2,
         },
     );
     let run = |control: &_| hmm::visits(&each, &layers, breaks, passing, control);

@@ -54,6 +54,7 @@ class Problem:
             Breaks(p.end_gap, p.break_cost, p.gap_extend),
             rounds=round(slow * rounds),
             pace=p.pace / slow,
+            keep=p.keep,
             messages=None if told is None else [one.messages for one in told],
             progress=ctx.progress,
         )

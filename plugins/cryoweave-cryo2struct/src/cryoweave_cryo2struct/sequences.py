@@ -31,19 +31,19 @@ class Chains:
 
     sequence: Sequence
     kinds: NDArray[np.int32]
-    numbers: range
+    numbers: tuple[int, ...]
 
 
 def proteins(sequences: SequenceSet) -> list[Chains]:
-    """The chains by sequence.
+    """The chains by sequence; entries with the same letters are copies.
 
     Raises
     ------
     StageError
         If there is RNA or DNA among them, or a chain of less than five residues.
     """
-    found, first = [], 0
-    for one in sequences:
+    found = []
+    for one, numbers in sequences.alike():
         if one.molecule != "protein":
             raise StageError(
                 f"{one.name} is {one.molecule.upper()}, and this step traces proteins only",
@@ -55,8 +55,7 @@ def proteins(sequences: SequenceSet) -> list[Chains]:
                 "leave it out of the sequences",
             )
         kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in one.letters], np.int32)
-        found.append(Chains(one, kinds, range(first, first + one.copies)))
-        first += one.copies
+        found.append(Chains(one, kinds, numbers))
     return found
 
 

@@ -39,6 +39,12 @@ class BeamParams(Params):
     passes: int = param(3, "beliefs to work out; error and sharpness are learnt in between", ge=1, le=10, source=OURS)
     rounds: int = param(40, "times that residues tell each other what they claim", ge=0, le=1000, source=OURS)
     pace: float = param(0.25, "share of what is new in what they tell", gt=0, le=1, source=OURS)
+    keep: int = param(
+        100,
+        "likeliest points that each residue is looked for on, so that time does not grow with both",
+        ge=1,
+        source=OURS,
+    )
     tries: int = param(3, "beliefs to follow, of which the best way counts", ge=1, le=5, source=OURS)
     break_cost: float = param(10.0, "of a chain that goes on anywhere, for the beliefs", ge=0, le=100, source=OURS)
     gap_open: float = param(6.0, "of a step that is no usual distance", ge=0, le=100, source=OURS)

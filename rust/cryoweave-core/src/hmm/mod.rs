@@ -2,6 +2,7 @@
 
 mod beam;
 mod posterior;
+mod rows;
 mod transitions;
 mod visits;
 mod viterbi;

@@ -2,6 +2,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::rows::Rows;
 use super::{Emission, Incoming};
 use crate::control::Control;
 use crate::error::{Error, Result, same_length};
@@ -71,14 +72,34 @@ pub fn posterior(emission: Emission, layers: &[Incoming], breaks: Breaks, contro
     breaks.check()?;
     let layers = Layers::new(layers, emission.states())?;
     control.expect(2 * emission.len() as u64);
-    shares(emission, &layers, breaks, control)
+    shares(emission, &Rows::allowed(&emission), &layers, breaks, control)
 }
 
-/// The same of what has been checked.
-pub(super) fn shares(emission: Emission, layers: &Layers, breaks: Breaks, control: &Control) -> Result<Array2<f32>> {
-    let forward = sweep(emission, [&layers.forward, &layers.backward], breaks, false, control)?;
-    let backward = sweep(emission, [&layers.backward, &layers.forward], breaks, true, control)?;
-    Ok(together(emission, forward, &backward, breaks))
+/// The same of what has been checked, each residue on the states of its row only.
+pub(super) fn shares(
+    emission: Emission,
+    rows: &Rows,
+    layers: &Layers,
+    breaks: Breaks,
+    control: &Control,
+) -> Result<Array2<f32>> {
+    let forward = sweep(
+        emission,
+        rows,
+        [&layers.forward, &layers.backward],
+        breaks,
+        false,
+        control,
+    )?;
+    let backward = sweep(
+        emission,
+        rows,
+        [&layers.backward, &layers.forward],
+        breaks,
+        true,
+        control,
+    )?;
+    Ok(together(emission, rows, forward, &backward, breaks))
 }
 
 /// Ways to each state from others: listed ones less what the state gives to all.
@@ -142,32 +163,34 @@ impl Ways {
         &self.links[self.starts[state]..self.starts[state + 1]]
     }
 
-    /// Add to `sums` what arrives at each state, times `scale`; `back` are the same ways from their other end.
-    fn carry(&self, back: &Self, given: &[f32], scale: f64, sums: &mut [f64]) {
+    /// Add to `sums` what arrives at each state of `to`, times `scale`; `back` are the same ways from their other end.
+    fn carry(&self, back: &Self, given: &Given, scale: f64, to: &Wanted, sums: &mut [f64]) {
         let all: f64 = match (self.any_rest, self.backward) {
             (false, _) => 0.0,
-            (true, true) => given.iter().map(|&g| f64::from(g)).sum(),
-            (true, false) => self.rest.iter().zip(given).map(|(&w, &g)| f64::from(w * g)).sum(),
+            (true, true) => given.weights.iter().map(|&g| f64::from(g)).sum(),
+            (true, false) => {
+                let each = self.rest.iter().zip(given.weights);
+                each.map(|(&w, &g)| f64::from(w * g)).sum()
+            }
         };
-        let active = given.iter().filter(|&&g| g > NEXT_TO_NOTHING).count();
-        if !self.any_rest && active * FEW < given.len() {
-            for (state, &weight) in given.iter().enumerate().filter(|(_, g)| **g > NEXT_TO_NOTHING) {
-                let weight = scale * f64::from(weight);
-                back.of(state)
-                    .iter()
-                    .for_each(|&(other, w)| sums[other as usize] += weight * f64::from(w));
+        if !self.any_rest && given.passing.len() * FEW < to.states.len() {
+            for &state in given.passing {
+                let weight = scale * f64::from(given.weights[state as usize]);
+                for &(other, w) in back.of(state as usize) {
+                    if let Some(sum) = sums.get_mut(to.place[other as usize] as usize) {
+                        *sum += weight * f64::from(w);
+                    }
+                }
             }
             return;
         }
-        sums.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, part)| {
-            for (place, sum) in part.iter_mut().enumerate() {
-                let state = chunk * CHUNK + place;
-                let listed = self
-                    .of(state)
-                    .iter()
-                    .map(|&(other, w)| f64::from(w * given[other as usize]));
+        let parts = sums.par_chunks_mut(CHUNK).zip(to.states.par_chunks(CHUNK));
+        parts.for_each(|(sums, states)| {
+            for (sum, &state) in sums.iter_mut().zip(states) {
+                let listed = self.of(state as usize).iter();
+                let listed = listed.map(|&(other, w)| f64::from(w * given.weights[other as usize]));
                 let rest = if self.backward {
-                    f64::from(self.rest[state]) * all
+                    f64::from(self.rest[state as usize]) * all
                 } else {
                     all
                 };
@@ -177,6 +200,21 @@ impl Ways {
     }
 }
 
+/// What a residue's states give, and those that give more than next to nothing.
+struct Given<'a> {
+    weights: &'a [f32],
+    passing: &'a [u32],
+}
+
+/// The states that a residue may be on, and each one's place among them.
+struct Wanted<'a> {
+    states: &'a [u32],
+    place: &'a [u32],
+}
+
+/// No place.
+const NOWHERE: u32 = u32::MAX;
+
 /// Weights of all partial paths that end (or begin) with a residue on a state, each row scaled; and the scales' logs.
 struct Sweep {
     weights: Array2<f32>,
@@ -185,6 +223,7 @@ struct Sweep {
 
 fn sweep(
     emission: Emission,
+    rows: &Rows,
     [ways, back]: [&[Ways]; 2],
     breaks: Breaks,
     backward: bool,
@@ -193,6 +232,8 @@ fn sweep(
     let (length, states) = (emission.len(), emission.states());
     let mut weights = Array2::<f32>::zeros((length, states));
     let mut log_scale = vec![f64::NEG_INFINITY; length];
+    let mut passing: Vec<Vec<u32>> = vec![Vec::new(); length];
+    let mut place = vec![NOWHERE; states];
     let mut log_broken = f64::NEG_INFINITY;
     for done in 0..length {
         control.step()?;
@@ -209,23 +250,31 @@ fn sweep(
         if top == f64::NEG_INFINITY {
             continue;
         }
-        let mut row = vec![(log_anywhere - top).exp(); states];
+        let own = rows.of(residue(done));
+        (0..).zip(own).for_each(|(at, &state)| place[state as usize] = at);
+        let mut row = vec![(log_anywhere - top).exp(); own.len()];
         for b in before {
             let scale = (log_scale[residue(b)] - top).exp();
-            if let Some(given) = weights.row(residue(b)).as_slice() {
-                ways[done - b - 1].carry(&back[done - b - 1], given, scale, &mut row);
+            if let Some(weights) = weights.row(residue(b)).as_slice() {
+                let passing = &passing[residue(b)];
+                let (states, place) = (own, &*place);
+                let given = Given { weights, passing };
+                ways[done - b - 1].carry(&back[done - b - 1], &given, scale, &Wanted { states, place }, &mut row);
             }
         }
-        for (state, weight) in row.iter_mut().enumerate() {
-            *weight *= f64::from(emission.of(residue(done), state)).exp();
+        own.iter().for_each(|&state| place[state as usize] = NOWHERE);
+        for (&state, weight) in own.iter().zip(&mut row) {
+            *weight *= f64::from(emission.of(residue(done), state as usize)).exp();
         }
         let sum: f64 = row.iter().sum();
         if sum > 0.0 {
             log_scale[residue(done)] = top + sum.ln();
-            let mut own = weights.row_mut(residue(done));
-            own.iter_mut()
-                .zip(row)
-                .for_each(|(to, weight)| *to = (weight / sum) as f32);
+            let mut to = weights.row_mut(residue(done));
+            for (&state, weight) in own.iter().zip(row) {
+                to[state as usize] = (weight / sum) as f32;
+            }
+            let much = |&&state: &&u32| to[state as usize] > NEXT_TO_NOTHING;
+            passing[residue(done)] = own.iter().filter(much).copied().collect();
         }
     }
     Ok(Sweep { weights, log_scale })
@@ -240,7 +289,7 @@ fn log_sum(a: f64, b: f64) -> f64 {
     top + ((a - top).exp() + (b - top).exp()).ln()
 }
 
-fn together(emission: Emission, forward: Sweep, backward: &Sweep, breaks: Breaks) -> Array2<f32> {
+fn together(emission: Emission, rows: &Rows, forward: Sweep, backward: &Sweep, breaks: Breaks) -> Array2<f32> {
     let length = emission.len();
     let ended = |residue: usize| forward.log_scale[residue] - breaks.ends(length - 1 - residue);
     let total = (0..length).map(ended).fold(f64::NEG_INFINITY, log_sum);
@@ -251,10 +300,11 @@ fn together(emission: Emission, forward: Sweep, backward: &Sweep, breaks: Breaks
     }
     for (residue, mut row) in found.rows_mut().into_iter().enumerate() {
         let log_scale = forward.log_scale[residue] + backward.log_scale[residue] - total;
-        for (state, share) in row.iter_mut().enumerate() {
-            let both = f64::from(*share) * f64::from(backward.weights[[residue, state]]);
+        for &state in rows.of(residue) {
+            let share = &mut row[state as usize];
+            let both = f64::from(*share) * f64::from(backward.weights[[residue, state as usize]]);
             // Both sweeps count what the residue says.
-            let once = log_scale - f64::from(emission.of(residue, state));
+            let once = log_scale - f64::from(emission.of(residue, state as usize));
             *share = if both > 0.0 {
                 (both * once.exp()).min(1.0) as f32
             } else {

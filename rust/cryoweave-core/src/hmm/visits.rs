@@ -2,6 +2,7 @@
 use ndarray::Array2;
 
 use super::posterior::{Layers, shares};
+use super::rows::Rows;
 use super::{Breaks, Emission, Incoming};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -13,13 +14,17 @@ pub struct Passing {
     pub rounds: usize,
     /// Share of a new message in the one that is sent, 0 to 1.
     pub pace: f64,
+    /// States that each residue is looked for on in the end: half as many in every round as in the one before, those
+    /// with the best odds, until there are so few.
+    pub keep: usize,
 }
 
 /// Of one sequence, shapes (residue, state).
 pub struct Belief {
     /// The share of the paths that has a residue on a state; of several copies of a sequence, that of each.
     pub shares: Array2<f32>,
-    /// What the other residues' claims to a state leave of it, as a logarithm: 0 or less.
+    /// What the other residues' claims to a state leave of it, as a logarithm: 0 or less; -inf where it was not looked
+    /// for in the end.
     pub messages: Array2<f32>,
 }
 
@@ -58,6 +63,10 @@ pub fn visits(
             value: passing.pace,
         });
     }
+    if passing.keep == 0 {
+        let (name, rule, value) = ("keep", "1 or more", 0.0);
+        return Err(Error::Parameter { name, rule, value });
+    }
     breaks.check()?;
     let layers = Layers::new(layers, states)?;
     let residues: usize = sequences.iter().map(|(emission, _)| emission.len()).sum();
@@ -68,33 +77,61 @@ pub fn visits(
         Belief { shares, messages }
     };
     let mut beliefs: Vec<Belief> = sequences.iter().map(start).collect();
+    let mut rows: Vec<Rows> = sequences.iter().map(|(emission, _)| Rows::allowed(emission)).collect();
+    let mut room = states;
     for round in 0..=passing.rounds {
-        for ((emission, _), belief) in sequences.iter().zip(&mut beliefs) {
+        for (((emission, _), belief), rows) in sequences.iter().zip(&mut beliefs).zip(&rows) {
             let told = emission.with(belief.messages.view());
-            belief.shares = shares(told, &layers, breaks, control)?;
+            belief.shares = shares(told, rows, &layers, breaks, control)?;
         }
         if round < passing.rounds {
-            send(sequences, &mut beliefs, passing.pace);
+            if room > passing.keep {
+                room = passing.keep.max(room / 2);
+                narrow(sequences, &mut beliefs, &mut rows, room);
+            }
+            send(sequences, &mut beliefs, &rows, passing.pace);
         }
     }
     Ok(beliefs)
 }
 
-/// Every state hears all residues' odds and tells each what the others leave.
-fn send(sequences: &[(Emission, usize)], beliefs: &mut [Belief], pace: f64) {
-    let states = beliefs[0].shares.ncols();
-    let mut claims = vec![0.0; states];
-    for ((_, copies), belief) in sequences.iter().zip(beliefs.iter()) {
-        for (shares, messages) in belief.shares.rows().into_iter().zip(belief.messages.rows()) {
-            for (claim, (&share, &message)) in claims.iter_mut().zip(shares.iter().zip(&messages)) {
-                *claim += odds(share, message, *copies);
+/// Look for each residue on fewer states.
+fn narrow(sequences: &[(Emission, usize)], beliefs: &mut [Belief], rows: &mut [Rows], room: usize) {
+    for (((_, copies), belief), rows) in sequences.iter().zip(beliefs).zip(rows) {
+        let Belief { shares, messages } = belief;
+        let value = |residue, state| odds(shares[[residue, state]], messages[[residue, state]], *copies);
+        *rows = rows.narrowed(room, value);
+        for (residue, (mut shares, mut messages)) in shares.rows_mut().into_iter().zip(messages.rows_mut()).enumerate()
+        {
+            let mut kept = rows.of(residue).iter().peekable();
+            for (state, (share, message)) in (0..).zip(shares.iter_mut().zip(&mut messages)) {
+                if kept.next_if_eq(&&state).is_none() {
+                    (*share, *message) = (0.0, f32::NEG_INFINITY);
+                }
             }
         }
     }
-    for ((_, copies), belief) in sequences.iter().zip(beliefs.iter_mut()) {
-        for (shares, mut messages) in belief.shares.rows().into_iter().zip(belief.messages.rows_mut()) {
-            for (claim, (&share, message)) in claims.iter().zip(shares.iter().zip(&mut messages)) {
-                let others = (claim - odds(share, *message, *copies)).max(0.0);
+}
+
+/// Every state hears all residues' odds and tells each what the others leave.
+fn send(sequences: &[(Emission, usize)], beliefs: &mut [Belief], rows: &[Rows], pace: f64) {
+    let states = beliefs[0].shares.ncols();
+    let mut claims = vec![0.0; states];
+    for (((_, copies), belief), rows) in sequences.iter().zip(beliefs.iter()).zip(rows) {
+        for (residue, (shares, messages)) in belief.shares.rows().into_iter().zip(belief.messages.rows()).enumerate() {
+            for &state in rows.of(residue) {
+                let state = state as usize;
+                claims[state] += odds(shares[state], messages[state], *copies);
+            }
+        }
+    }
+    for (((_, copies), belief), rows) in sequences.iter().zip(beliefs.iter_mut()).zip(rows) {
+        let each = belief.shares.rows().into_iter().zip(belief.messages.rows_mut());
+        for (residue, (shares, mut messages)) in each.enumerate() {
+            for &state in rows.of(residue) {
+                let state = state as usize;
+                let message = &mut messages[state];
+                let others = (claims[state] - odds(shares[state], *message, *copies)).max(0.0);
                 let sent = (1.0 - pace) * f64::from(*message) - pace * others.ln_1p();
                 *message = sent as f32;
             }
