@@ -65,7 +65,7 @@ def values() -> dict[type, Any]:
         SequenceSet: SEQUENCES,
         Threading: Threading(
             SEQUENCES, [0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 2, 2, 2, 2], [0, 1, 2, 0, 1, 2, 3], xyz, single, [2.5, -1 / 3],
-            ('trace 0, "forward"', ""),
+            ('trace 0, "forward"', ""), [0, -1, 1, 0, 1, -1, 0], ("on a line", "trace 3"),
         ),
         Model: Model.from_trace(np.round(xyz, 3), names, chain, number, np.round(single, 2)),
         ModelSet: ModelSet(

@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from cryoweave.data import Metric, Model, ScoreTable
+from cryoweave.data import Metric, Model, ScoreTable, Sequence, SequenceSet, Threading
 from cryoweave.pipeline.ending import confidence_of
-from cryoweave.pipeline.outputs import bibtex, merge_scores, write_outputs
+from cryoweave.pipeline.outputs import bibtex, merge_scores, write_outputs, write_residues
 
 
 def table(numbers, residues, whole=None):
@@ -55,6 +55,26 @@ def test_the_citations_say_what_they_leave_out(tmp_path):
     assert all(line.startswith("%") for line in head.strip().splitlines())
     assert "by its DOI only" in head
     assert entry[1].startswith("{10_1_x")
+
+
+def test_each_residue_says_where_it_comes_from(tmp_path):
+    sequences = SequenceSet((Sequence("long name", "GAG"), Sequence("x", "MK")))
+    threading = Threading(
+        sequences, [0, 0, 0, 1], [1, 0, 0, 0], [1, 0, 2, 1], np.zeros((4, 3)), [0.5, 0.25, 1, 0], [2.0, 1.0],
+        ("trace 1", "trace 2"), [-1, 0, 0, -1], ("predicted",),
+    )  # fmt: skip
+
+    def model(numbers):
+        n = len(numbers)
+        return Model.from_trace(np.zeros((n, 3)), np.full(n, "GLY"), np.array(["A", "x"][:n]), numbers, np.ones(n))
+
+    assert write_residues(tmp_path, model([3, 2]), threading) == {"residues": "residues.tsv"}
+    assert (tmp_path / "residues.tsv").read_text().splitlines() == [
+        "chain\tresidue_number\tresidue_name\tconfidence\torigin",
+        "A\t3\tGLY\t1.0\tpredicted",
+        "x\t2\tGLY\t0.5\ttrace 1",
+    ]
+    assert write_residues(tmp_path / "other", model([2]), threading) == {}, "candidate 0 has no such residue"
 
 
 def test_confidence_comes_from_b_factors_that_are_one():

@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cryoweave import run_stage
 from cryoweave.data import Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import CryoweaveError
-from cryoweave_basics.build import chain_ids
 
 
 def test_the_best_candidate_is_built_in_the_order_of_the_sequence():
@@ -35,34 +32,6 @@ def test_the_best_candidate_is_built_in_the_order_of_the_sequence():
     assert set(model.atom_name.tolist()) == {"CA"}
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["A", "B"], ["A", "B"]),
-        (["A", "A", "A"], ["A", "B", "C"]),
-        (["too-long", "A"], ["B", "A"]),
-        (["A", "A", "B"], ["A", "C", "B"]),
-        (["7", "chain", "x y", ""], ["7", "A", "B", "C"]),
-        ([], []),
-    ],
-)
-def test_chains_are_named_like_their_sequences_where_that_is_an_id(names, expected):
-    assert chain_ids(names) == expected
-
-
-@given(st.lists(st.text("AB1 é", max_size=5), max_size=60))
-def test_ids_are_unique_and_fit_a_file(names):
-    ids = chain_ids(names)
-    assert len(set(ids)) == len(names) == len(ids)
-    assert all(1 <= len(i) <= 4 and i.isalnum() and i.isascii() for i in ids)
-
-
-def test_six_hundred_chains_have_ids():
-    ids = chain_ids(["copy of something"] * 600)
-    assert ids[25:28] == ["Z", "AA", "AB"]
-    assert len(set(ids)) == 600
-
-
 def test_traces_become_chains_of_unknown_residues():
     xyz = np.arange(21.0).reshape(7, 3)
     traces = Traces(xyz, np.ones(7), [0, 0, 0, 1, 2, 2, 3], [0, 0, 0, 1], np.ones(4))
@@ -73,10 +42,3 @@ def test_traces_become_chains_of_unknown_residues():
     np.testing.assert_array_equal(model.xyz, xyz[[0, 1, 2, 4, 5]])
     with pytest.raises(CryoweaveError, match="no trace has 9 points"):
         run_stage("build.trace", traces=traces, params={"fewest": 9})
-
-
-def test_more_chains_than_pairs_of_letters():
-    ids = chain_ids([""] * 800)
-    assert len({*ids}) == 800
-    assert ids[25:27] == ["Z", "AA"]
-    assert ids[702] == "AAA"

@@ -243,6 +243,7 @@ def test_short_gaps_are_filled_where_there_is_room():
     assert found.residue.tolist() == [1, 2, 3, 9]
     np.testing.assert_allclose(found.xyz[1], [3.5, 0, 0])
     assert found.confidence[1] < found.confidence[0]
+    assert [text.startswith("on the line") for text in found.origins()] == [False, True, False, False]
     wide = _filled(threading_of([1, 3], [[0, 0, 0], [12.0, 0, 0]]), 4)
     assert wide.residue.tolist() == [1, 3]
 

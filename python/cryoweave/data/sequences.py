@@ -1,5 +1,7 @@
 """Sequences of the molecules that a map should hold."""
 
+import itertools
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -99,3 +101,14 @@ class SequenceSet:
             numbers += range(first, first + one.copies)
             first += one.copies
         return [(one, tuple(numbers)) for one, numbers in found.values()]
+
+
+def chain_ids(names: list[str]) -> list[str]:
+    """One id a chain: the sequence's name where it is short enough to be one and free, else A, B, … Z, AA, AB …"""
+    single = list(string.ascii_uppercase)
+    free = ("".join(letters) for n in itertools.count(1) for letters in itertools.product(single, repeat=n))
+    wishes = {name for name in names if name.isascii() and name.isalnum() and len(name) <= 4}
+    ids: list[str] = []
+    for name in names:
+        ids.append(name if name in wishes and name not in ids else next(i for i in free if i not in wishes))
+    return ids

@@ -1,13 +1,17 @@
 """Residues laid onto points: what a threader makes of traces and sequences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data.arrays import frozen, same_length, short_repr
-from cryoweave.data.sequences import SequenceSet
+from cryoweave.data.sequences import SequenceSet, chain_ids
 from cryoweave.errors import InputError
+
+
+def _no_parts() -> NDArray[np.int32]:
+    return np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,11 @@ class Threading:
         Score of each candidate, the higher the better, float64, shape ``(k,)``.
     origin
         Where each candidate comes from (trace, direction, parameters), one text each.
+    part
+        What each placed residue comes from, as an index into ``parts``, int32, shape ``(n,)``; -1, or empty, where
+        there is no more to say than its candidate's origin.
+    parts
+        Pieces of a trace, a predicted model, the line between two neighbours: one text each.
     """
 
     sequences: SequenceSet
@@ -42,6 +51,8 @@ class Threading:
     confidence: NDArray[np.float32]
     score: NDArray[np.float64]
     origin: tuple[str, ...]
+    part: NDArray[np.int32] = field(default_factory=_no_parts)
+    parts: tuple[str, ...] = ()
 
     __repr__ = short_repr
 
@@ -55,6 +66,13 @@ class Threading:
             ("score", np.float64, (None,)),
         ):
             object.__setattr__(self, name, frozen(getattr(self, name), dtype, name, shape))
+        if not len(self.part):
+            object.__setattr__(self, "part", np.full(len(self.candidate), -1))
+        object.__setattr__(self, "part", frozen(self.part, np.int32, "part", (None,)))
+        object.__setattr__(self, "parts", tuple(self.parts))
+        same_length(part=self.part, candidate=self.candidate)
+        if np.any((self.part < -1) | (self.part >= len(self.parts))):
+            raise InputError(f"a residue names a part that is not there (parts: {len(self.parts)})")
         same_length(
             candidate=self.candidate, chain=self.chain, residue=self.residue, xyz=self.xyz, confidence=self.confidence
         )
@@ -85,3 +103,14 @@ class Threading:
         """Where the residues of one candidate stand."""
         first, last = np.searchsorted(self.candidate, [candidate, candidate + 1])
         return slice(int(first), int(last))
+
+    def chain_ids(self) -> list[str]:
+        """The id of each chain in a model."""
+        return chain_ids([name for _, name in self.chains()])
+
+    def origins(self) -> list[str]:
+        """Where each placed residue comes from, as far as that is known."""
+        return [
+            self.parts[part] if part >= 0 else self.origin[candidate]
+            for part, candidate in zip(self.part, self.candidate, strict=True)
+        ]

@@ -257,14 +257,16 @@ def _load_sequences(folder: Path) -> SequenceSet:
 def _save_threading(folder: Path, value: Threading) -> None:
     _save_sequences(folder, value.sequences)
     placed = {"candidate": value.candidate, "chain": value.chain, "residue": value.residue}
-    write_table(folder / "threading.tsv", {**placed, **_columns(value.xyz), "confidence": value.confidence})
+    columns = {**placed, **_columns(value.xyz), "confidence": value.confidence, "part": value.part}
+    write_table(folder / "threading.tsv", columns)
+    write_table(folder / "parts.tsv", {"origin": np.array(value.parts, dtype=np.str_)})
     origin = np.array(value.origin, dtype=np.str_)
     write_table(folder / "candidates.tsv", {"score": value.score, "origin": origin})
 
 
 def _load_threading(folder: Path) -> Threading:
     indices = {"candidate": np.int32, "chain": np.int32, "residue": np.int32}
-    placed = read_table(folder / "threading.tsv", {**indices, **_XYZ, "confidence": np.float32})
+    placed = read_table(folder / "threading.tsv", {**indices, **_XYZ, "confidence": np.float32, "part": np.int32})
     candidates = read_table(folder / "candidates.tsv", {"score": np.float64, "origin": np.str_})
     return Threading(
         sequences=_load_sequences(folder),
@@ -275,6 +277,8 @@ def _load_threading(folder: Path) -> Threading:
         confidence=placed["confidence"],
         score=candidates["score"],
         origin=tuple(candidates["origin"].tolist()),
+        part=placed["part"],
+        parts=tuple(read_table(folder / "parts.tsv", {"origin": np.str_})["origin"].tolist()),
     )
 
 

@@ -1,13 +1,14 @@
 """The end of a run: the files that people open, and the report."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryoweave.data import Model, Poses, ScoreTable
+from cryoweave.data import Model, Poses, ScoreTable, Threading
 from cryoweave.pipeline.inputs import RunInput
 from cryoweave.pipeline.outputs import (
     REPORT,
@@ -18,6 +19,7 @@ from cryoweave.pipeline.outputs import (
     score_names,
     write_outputs,
     write_poses,
+    write_residues,
     write_scripts,
 )
 from cryoweave.pipeline.record import EARLIER, Record
@@ -33,18 +35,34 @@ LOW_CONFIDENCE = 0.2
 noise instead of the map."""
 
 
+@dataclass
+class Found:
+    """What the steps so far gave: of each kind the last, and every table of scores with its step."""
+
+    model: Model | None = None
+    threading: Threading | None = None
+    poses: Poses | None = None
+    tables: list[tuple[str, ScoreTable]] = field(default_factory=list)
+
+    def take(self, step: str, value: object) -> None:
+        """A step's result, if it is one of these."""
+        if isinstance(value, Model):
+            self.model = value
+        elif isinstance(value, Threading):
+            self.threading = value
+        elif isinstance(value, Poses):
+            self.poses = value
+        elif isinstance(value, ScoreTable):
+            self.tables.append((step, value))
+
+
 def finish(
-    folder: Path,
-    wired: Wired,
-    record: Record,
-    inputs: Mapping[str, RunInput],
-    model: Model | None,
-    tables: Sequence[tuple[str, ScoreTable]],
-    poses: Poses | None = None,
+    folder: Path, wired: Wired, record: Record, inputs: Mapping[str, RunInput], found: Found
 ) -> ScoreTable | None:
     """Write all files of a run that is done; its scores in one table."""
     from cryoweave.report import read_run
 
+    model, tables = found.model, found.tables
     scores = merge_scores(tables)
     named = {step: list(names.values()) for (step, _), names in zip(tables, score_names(tables), strict=True)}
     for entry in record.entries["steps"]:
@@ -52,7 +70,7 @@ def finish(
     cut = len(wired.steps) + len(wired.left_out) < len(wired.recipe.steps)
     outputs: dict[str, str] = {}
     if EARLIER not in record.entries or not cut or model is not None or scores is not None:
-        outputs = _replace_outputs(folder, wired, record, inputs, (model, scores, poses))
+        outputs = _replace_outputs(folder, wired, record, inputs, found, scores)
     sure = confidence_of(model) if model is not None else None
     record.write(state="done", outputs=outputs, **({"confidence": sure} if sure else {}))
     if sure and sure["mean"] < LOW_CONFIDENCE:
@@ -99,9 +117,10 @@ def _replace_outputs(
     wired: Wired,
     record: Record,
     inputs: Mapping[str, RunInput],
-    result: tuple[Model | None, ScoreTable | None, Poses | None],
+    found: Found,
+    scores: ScoreTable | None,
 ) -> dict[str, str]:
-    model, scores, poses = result
+    model, poses = found.model, found.poses
     sequences = inputs.get("sequences")
     with replaced_outputs(folder) as staged:
         outputs = write_outputs(
@@ -112,6 +131,8 @@ def _replace_outputs(
             dois=_dois(wired),
             steps=record.entries["steps"],
         )
+        if model is not None and found.threading is not None:
+            outputs |= write_residues(staged, model, found.threading)
         if poses is not None and (models := inputs.get("models")):
             outputs |= write_poses(staged, poses, models.value)
         record.entries.pop(EARLIER, None)

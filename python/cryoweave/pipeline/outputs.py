@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import Curve, Metric, Model, ModelSet, Poses, ScoreTable, SequenceSet
+from cryoweave.data import Curve, Metric, Model, ModelSet, Poses, ScoreTable, SequenceSet, Threading
 from cryoweave.io.poses import FITTED, TABLE, write_pose_table
+from cryoweave.io.tables import write_table
 
-MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT = (
+MODEL, RESIDUES, SCORES, SCORES_TABLE, CITATIONS, REPORT = (
     "model.cif",
+    "residues.tsv",
     "scores.json",
     "scores.tsv",
     "citations.bib",
@@ -32,7 +34,7 @@ SCENE = "view.mvsx"
 """Map, model and colours for Mol*: what the report shows."""
 UNFINISHED = "unfinished.html"
 """The report of a run that gave no result, in a folder whose files are those of an earlier one."""
-FILES = (MODEL, SCORES, SCORES_TABLE, CITATIONS, REPORT, SCENE, TABLE, CHIMERAX, PYMOL, COOT, UNFINISHED)
+FILES = (MODEL, RESIDUES, SCORES, SCORES_TABLE, CITATIONS, REPORT, SCENE, TABLE, CHIMERAX, PYMOL, COOT, UNFINISHED)
 """All of them but the models of poses; besides there is the folder `ATTRIBUTES`."""
 DIGITS = 7
 """Significant digits in ``scores.tsv``; a stage's own folder has all, to be loaded bit by bit."""
@@ -105,6 +107,41 @@ def write_outputs(
         (folder / CITATIONS).write_text(_HEAD + bibtex(dois), encoding="utf-8")
         outputs["citations"] = CITATIONS
     return outputs
+
+
+def write_residues(folder: Path, model: Model, threading: Threading) -> dict[str, str]:
+    """Write where each residue of the model comes from, and how sure its method was of it.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    model
+        What was built.
+    threading
+        Of which it was built; nothing is written if that is not so.
+
+    Returns
+    -------
+    Name in the folder of the file by what it is.
+    """
+    rows = threading.rows_of(0)
+    ids, origins = threading.chain_ids(), threading.origins()[rows]
+    placed = zip(threading.chain[rows], threading.residue[rows], threading.confidence[rows], origins, strict=True)
+    known = {(ids[chain], int(residue) + 1): (confidence, origin) for chain, residue, confidence, origin in placed}
+    trace = model.trace_atoms()
+    found = [known.get(key) for key in zip(trace.chain.tolist(), trace.residue_number.tolist(), strict=True)]
+    if None in found:
+        return {}
+    columns = {
+        "chain": trace.chain,
+        "residue_number": trace.residue_number,
+        "residue_name": trace.residue_name,
+        "confidence": np.array([one[0] for one in found if one], np.float32),
+        "origin": np.array([one[1] for one in found if one], np.str_),
+    }
+    write_table(folder / RESIDUES, columns)
+    return {"residues": RESIDUES}
 
 
 def write_poses(folder: Path, poses: Poses, models: ModelSet) -> dict[str, str]:

@@ -18,7 +18,7 @@ from cryoweave.host.records import Recipe
 from cryoweave.pipeline.again import complete
 from cryoweave.pipeline.cache import Kept, identify, keep, recall
 from cryoweave.pipeline.chain import load_recipe
-from cryoweave.pipeline.ending import finish, report
+from cryoweave.pipeline.ending import Found, finish, report
 from cryoweave.pipeline.events import Journal, Watch, held, logged
 from cryoweave.pipeline.execute import call, choose_device, choose_threads, facts_of
 from cryoweave.pipeline.gate import check_before, told
@@ -203,9 +203,7 @@ class _Run:
         self.inputs = {name: entry.on_disk(name, folder) for name, entry in inputs.items()}
         self.values = {f"input.{name}": entry.value for name, entry in inputs.items()}
         self.digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
-        self.model: Model | None = None
-        self.poses: Poses | None = None
-        self.tables: list[tuple[str, ScoreTable]] = []
+        self.found = Found()
         self.record = Record(folder, new_entries(wired, self.inputs, earlier, **settings))
         self.context = settings
 
@@ -313,12 +311,7 @@ class _Run:
     def _note(self, step: WiredStep, entry: dict[str, Any]) -> None:
         """Take a step's result into the record, the events and the outputs."""
         value = self.values[step.name]
-        if isinstance(value, Model):
-            self.model = value
-        if isinstance(value, Poses):
-            self.poses = value
-        if isinstance(value, ScoreTable):
-            self.tables.append((step.name, value))
+        self.found.take(step.name, value)
         self.record.entries["steps"].append(entry)
         self.record.write()
         facts = {"seconds": entry["seconds"], "facts": entry["facts"]}
@@ -344,8 +337,8 @@ class _Run:
             del self.values[source]
 
     def _finish(self) -> RunResult:
-        scores = finish(self.folder, self.wired, self.record, self.inputs, self.model, self.tables, self.poses)
-        return RunResult(self.folder, self.record.entries, self.model, scores, self.poses)
+        scores = finish(self.folder, self.wired, self.record, self.inputs, self.found)
+        return RunResult(self.folder, self.record.entries, self.found.model, scores, self.found.poses)
 
 
 def _entry(step: WiredStep, kept: Kept, place: str) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Models from threadings."""
 
-import itertools
-import string
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +7,7 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Model, Threading, Traces
 from cryoweave.data.residues import PROTEIN_NAMES
+from cryoweave.data.sequences import chain_ids
 from cryoweave.errors import StageError
 from cryoweave.host import Context, NoParams
 from cryoweave.kernels.backbone import ATOMS, BackboneRefiner
@@ -121,7 +120,7 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
     order = np.lexsort((residue, chain))
     chain, residue = chain[order], residue[order]
     letters = [letters for letters, _ in threading.chains()]
-    ids = chain_ids([name for _, name in threading.chains()])
+    ids = threading.chain_ids()
     ctx.note("residues", len(residue))
     ctx.note("origin", threading.origin[0])
     return Model.from_trace(
@@ -132,14 +131,3 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
         b_factor=100 * threading.confidence[rows][order],
         b_is_confidence=True,
     )
-
-
-def chain_ids(names: list[str]) -> list[str]:
-    """One id a chain: the sequence's name where it is short enough to be one and free, else A, B, … Z, AA, AB …"""
-    single = list(string.ascii_uppercase)
-    free = ("".join(letters) for n in itertools.count(1) for letters in itertools.product(single, repeat=n))
-    wishes = {name for name in names if name.isascii() and name.isalnum() and len(name) <= 4}
-    ids: list[str] = []
-    for name in names:
-        ids.append(name if name in wishes and name not in ids else next(i for i in free if i not in wishes))
-    return ids

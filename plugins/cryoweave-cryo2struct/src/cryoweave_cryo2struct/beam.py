@@ -19,6 +19,7 @@ ROOM = 1.5
 """Å that two placed residues may be farther apart than the residues between them reach."""
 BETWEEN = 0.6
 """Confidence of a residue that is set between two others, over the lower one of theirs; see the page's figures."""
+LINE = "on the line between its neighbours"
 KEEN = (1.0, 1.5, 0.75, 1.25, 1.75)
 """Factors on `base` for the beliefs of one try after the other."""
 SLOW = 1.6
@@ -143,7 +144,7 @@ def _filled(threading: Threading, longest: int) -> Threading:
     order = np.lexsort((threading.residue, threading.chain))
     chain, residue = threading.chain[order], threading.residue[order]
     xyz, confidence = threading.xyz[order], threading.confidence[order]
-    parts = [(chain, residue, xyz, confidence)]
+    columns = [(chain, residue, xyz, confidence, np.full(len(order), -1))]
     for i in range(len(order) - 1):
         many = residue[i + 1] - residue[i] - 1
         room = BOND * (many + 1) + ROOM
@@ -152,8 +153,8 @@ def _filled(threading: Threading, longest: int) -> Threading:
         share = np.arange(1, many + 1)[:, None] / (many + 1)
         own = np.full(many, BETWEEN * confidence[i : i + 2].min(), np.float32)
         at = (1 - share) * xyz[i] + share * xyz[i + 1]
-        parts.append((np.full(many, chain[i]), residue[i] + np.arange(1, many + 1), at, own))
-    chain, residue, xyz, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
+        columns.append((np.full(many, chain[i]), residue[i] + np.arange(1, many + 1), at, own, np.zeros(many, int)))
+    chain, residue, xyz, confidence, part = (np.concatenate(column) for column in zip(*columns, strict=True))
     order = np.lexsort((residue, chain))
     return replace(
         threading,
@@ -162,4 +163,6 @@ def _filled(threading: Threading, longest: int) -> Threading:
         residue=residue[order],
         xyz=xyz[order],
         confidence=confidence[order],
+        part=part[order],
+        parts=(LINE,),
     )
