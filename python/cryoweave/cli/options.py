@@ -163,12 +163,29 @@ IgnoreChecks = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--time-budget",
+        metavar="TIME",
+        help="Time from the start that the searches among the steps share; they then give the best they have; e.g. "
+        "--time-budget 10m.",
+        rich_help_panel=RUN,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(
         "--seed", metavar="N", help="Decides all random numbers, 0 if not given; e.g. --seed 7.", rich_help_panel=RUN
     ),
 ]
+
+
+def seconds_of(time: str | None) -> float | None:
+    """A time budget in seconds."""
+    from cryoweave.pipeline.budget import seconds_of as parsed
+
+    return None if time is None else parsed(time)
 
 
 def recipe_of(name: str | None, chain: str | None, swap: list[str] | None = None) -> "Recipe | Path":

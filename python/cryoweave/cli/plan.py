@@ -28,6 +28,7 @@ def plan(
     replace: options.Replace = False,
     ignore_checks: options.IgnoreChecks = False,
     seed: options.Seed = None,
+    time_budget: options.TimeBudget = None,
     json: console.Json = False,
 ) -> None:
     """Check a run and show what it would do, step by step and why. Nothing is written."""
@@ -56,6 +57,7 @@ def plan(
         replace=replace,
         ignore_checks=ignore_checks,
         seed=seed,
+        time_budget=options.seconds_of(time_budget),
     )
     show(made, json)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _RESUMABLE = "the same command goes on after the last stage that was done"
 _MEANING = {
     "model": "atomic model",
+    "residues": "where each residue comes from, and how sure that is",
     "poses": "all poses with their scores",
     "fit": "the model in its best pose (fit_02.cif … in the next)",
     "scores": "scores with their definitions",
@@ -63,6 +64,7 @@ def run(
         ),
     ] = None,
     seed: options.Seed = None,
+    time_budget: options.TimeBudget = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -84,7 +86,7 @@ def run(
 
         plan(
             recipe, map_, sequence, rna, dna, secondary_structure, model, reference, given, chain, swap, set_, output,
-            start, until, force, replace, ignore_checks, seed, json,
+            start, until, force, replace, ignore_checks, seed, time_budget, json,
         )  # fmt: skip
         return
     from cryoweave.pipeline.run import run as execute
@@ -109,6 +111,7 @@ def run(
             seed=seed,
             threads=threads,
             device=device,
+            time_budget=options.seconds_of(time_budget),
             progress=progress,
             given=options.given_of(given),
         )

@@ -1,6 +1,8 @@
 """What a running stage gets besides its inputs and parameters."""
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -13,6 +15,8 @@ import numpy as np
 Fact = str | int | float
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+CUT_SHORT = "cut short by the time budget"
+"""Name of the finding by which a result is known that another run, with more time, would have made better."""
 POLL = 0.1
 """Seconds between looks at whether the run is to stop, while workers work."""
 
@@ -40,6 +44,8 @@ class Context:
     progress
         Call it with units done and units in all (0 while unknown). It raises ``KeyboardInterrupt`` when the run is
         to stop, so a long loop that calls it can be cancelled.
+    until
+        Second of the monotonic clock at which searches are to end, infinite without a time budget.
     facts
         Small findings that belong into the record and the report, by name; see :meth:`note`.
     """
@@ -50,6 +56,7 @@ class Context:
     scratch: Path = Path()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("cryoweave.stage"))
     progress: Callable[[int, int], None] = silent
+    until: float = math.inf
     facts: dict[str, Fact] = field(default_factory=dict)
 
     def rng(self) -> np.random.Generator:
@@ -60,6 +67,18 @@ class Context:
         """Keep a finding, e.g. ``ctx.note("points", 1184)``."""
         self.facts[name] = value
         self.log.info("%s: %s", name, value)
+
+    def time_left(self) -> float:
+        """Seconds that a search may still take, 0 if there are none, infinite without a time budget.
+
+        A stage that looks at it says so by ``Stage.anytime``, always gives a result, and calls :meth:`cut_short` if it
+        would have gone on.
+        """
+        return max(0.0, self.until - time.monotonic())
+
+    def cut_short(self, what: str) -> None:
+        """Say what was left out because time was up; the result then serves no run that has more of it."""
+        self.note(CUT_SHORT, what)
 
     def over(self, work: Callable[[Item, "Context"], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Results of ``work(item, ctx)`` in the order of the items, computed on all of the stage's threads.

@@ -77,6 +77,9 @@ class Stage:
         Raise it when the same inputs give another result: it is part of the cache key.
     offers
         Ids of validators of which this stage makes an optional input of its type when nobody gave what they need.
+    anytime
+        Whether it is a search that looks at ``ctx.time_left()`` and ends with what it has: it gets a share of the run's
+        time budget.
     measures
         What the numbers of its poses mean, by name; ``z`` and ``sure`` mean the same everywhere.
     """
@@ -94,6 +97,7 @@ class Stage:
     version: int = 1
     check: str = ""
     offers: tuple[str, ...] = ()
+    anytime: bool = False
     measures: Mapping[str, Metric] = field(default_factory=dict)
 
     @property

@@ -105,8 +105,11 @@ def _files(step: WiredStep) -> dict[str, str]:
     return {f"file {name}": file_digest(path) for name, path in paths.items() if path.is_file()}
 
 
-def recall(folder: Path, identity: Identity, gives: type) -> Kept | str:
-    """The kept result in a folder, or the reason why it does not serve."""
+def recall(folder: Path, identity: Identity, gives: type, budget: float | None = None) -> Kept | str:
+    """The kept result in a folder, or the reason why it does not serve.
+
+    One that a run's time budget cut short serves runs that have no more seconds.
+    """
     from cryoweave.io import store
 
     try:
@@ -118,6 +121,8 @@ def recall(folder: Path, identity: Identity, gives: type) -> Kept | str:
         return CHANGED_FILES
     if key != identity.key():
         return identity.difference(old)
+    if (cut := entry.get("budget")) is not None and (budget is None or budget > cut):
+        return f"a time budget of {cut:g} s cut it short"
     try:
         value: Any = store.load(gives, folder)
         found = store.digest(value)

@@ -114,6 +114,7 @@ def plan(
     replace: bool = False,
     ignore_checks: bool = False,
     seed: int | None = None,
+    time_budget: float | None = None,
 ) -> Plan:
     """Check a run and say what it would do. Nothing is written.
 
@@ -131,8 +132,8 @@ def plan(
         The run folder, if there is one: what is kept there is taken into account.
     start, until, force, replace, ignore_checks
         As the options ``--from``, ``--until``, ``--force``, ``--replace`` and ``--ignore-checks``.
-    seed
-        Seed of the run.
+    seed, time_budget
+        Of the run.
 
     Raises
     ------
@@ -154,7 +155,9 @@ def plan(
         if not replace:
             check_same_problem(folder, values)
     findings = check_before(chosen, values, ignore=ignore_checks)
-    return dataclasses.replace(preview(chosen, forced, values, folder, start, begin.seed), findings=findings)
+    return dataclasses.replace(
+        preview(chosen, forced, values, folder, start, begin.seed, time_budget), findings=findings
+    )
 
 
 def prepare(
@@ -173,6 +176,7 @@ def preview(
     folder: Path | None,
     start: str | None,
     seed: int,
+    time_budget: float | None = None,
 ) -> Plan:
     """What would happen to each step of a chain that :func:`cryoweave.pipeline.wiring.select` cut."""
     digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
@@ -186,7 +190,8 @@ def preview(
         elif unknown:
             action, reason = ("perhaps" if folder and (folder / place).is_dir() else "run"), f"after {unknown[0]}"
         else:
-            kept = recall(folder / place, identify(step, digests, seed), step.stage.gives) if folder else "new run"
+            identity = identify(step, digests, seed)
+            kept = recall(folder / place, identity, step.stage.gives, time_budget) if folder else "new run"
             if isinstance(kept, str):
                 reason = kept
             else:

@@ -1,6 +1,7 @@
 """A run: the steps of a recipe one after the other, each result kept in the run folder."""
 
 import logging
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +14,10 @@ from cryoweave import host
 from cryoweave.data import DensityMap, Model, ModelSet, Poses, ScoreTable, SequenceSet
 from cryoweave.data.arrays import short_repr
 from cryoweave.errors import UsageError
-from cryoweave.host.context import Context
+from cryoweave.host.context import CUT_SHORT, Context
 from cryoweave.host.records import Recipe
 from cryoweave.pipeline.again import complete
+from cryoweave.pipeline.budget import Budget
 from cryoweave.pipeline.cache import Kept, identify, keep, recall
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.ending import Found, finish, report
@@ -96,6 +98,7 @@ def run(
     seed: int | None = None,
     threads: int | None = None,
     device: str | None = None,
+    time_budget: float | None = None,
     progress: Watch | None = None,
     given: Mapping[str, str | Path] | None = None,
 ) -> RunResult:
@@ -134,6 +137,9 @@ def run(
         0, the default, for one per core; results do not depend on it.
     device
         ``auto``, the default, ``cpu`` or the number of an accelerator.
+    time_budget
+        Seconds from the start of the run that its searches share, as far as they can end early; no limit if absent.
+        What they give then depends on the machine.
     progress
         Gets every event; see :data:`cryoweave.pipeline.events.Watch`.
     given
@@ -179,7 +185,8 @@ def run(
             for finding in findings:
                 log.warning("%s", told(finding))
             entries = {"seed": begin.seed, "threads": count, "device": chosen}
-            return _Run(folder, wired, forced, start, values, journal, log, entries).go()
+            budget = Budget(time_budget) if time_budget is not None else None
+            return _Run(folder, wired, forced, start, values, journal, log, entries, budget).go()
 
 
 class _Run:
@@ -195,6 +202,7 @@ class _Run:
         journal: Journal,
         log: logging.Logger,
         settings: Mapping[str, Any],
+        budget: Budget | None,
     ) -> None:
         earlier = finished(folder)
         _clean(folder, keep_outputs=earlier is not None)
@@ -205,7 +213,9 @@ class _Run:
         self.digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
         self.found = Found()
         self.record = Record(folder, new_entries(wired, self.inputs, earlier, **settings))
-        self.context = settings
+        if budget is not None:
+            self.record.entries["time_budget"] = budget.seconds
+        self.context, self.budget = settings, budget
 
     def go(self) -> RunResult:
         """All steps, then the files that people open; the record says how it ended."""
@@ -261,7 +271,8 @@ class _Run:
         if step.name in self.forced:
             found: Kept | str = why_forced(self.wired, step.name, self.start)
         else:
-            found = recall(self.folder / place, identity, step.stage.gives)
+            seconds = self.budget.seconds if self.budget else None
+            found = recall(self.folder / place, identity, step.stage.gives, seconds)
         if isinstance(found, str):
             self._must_be_kept(step, found)
             reason, reused = found, False
@@ -288,9 +299,11 @@ class _Run:
         hook = host.registry().manager.hook
         self._observe(hook.cryoweave_stage_started, step=step.name, stage=step.stage)
         step.stage.function()  # imported before the clock starts
+        left = self.wired.steps[self.wired.steps.index(step) :]
         with _scratch(self.folder) as scratch:
             ctx = Context(
                 **self.context,
+                until=self.budget.until(left) if self.budget and step.stage.anytime else math.inf,
                 scratch=scratch,
                 log=logging.getLogger(f"cryoweave.stage.{step.name}"),
                 progress=lambda done, total: self.journal.progress(step.name, done, total),
@@ -306,6 +319,7 @@ class _Run:
             "cpu_seconds": round(taken.cpu_seconds, 4),
             "peak_mb": taken.peak_mb if taken.peak_mb is None else round(taken.peak_mb, 2),
             "facts": facts_of(ctx.facts),
+            **({"budget": self.budget.seconds} if self.budget and CUT_SHORT in ctx.facts else {}),
         }
 
     def _note(self, step: WiredStep, entry: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from cryoweave.data import PointCloud, SequenceSet, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
+from cryoweave_cryo2struct.copies import untangled
 from cryoweave_cryo2struct.learn import Model, learnt, raw_odds
 from cryoweave_cryo2struct.placed import Placed, together
 from cryoweave_cryo2struct.sequences import Chains, amino_acids, proteins
@@ -20,6 +21,8 @@ ROOM = 1.5
 BETWEEN = 0.6
 """Confidence of a residue that is set between two others, over the lower one of theirs; see the page's figures."""
 LINE = "on the line between its neighbours"
+EXCESS = (3.0, 100.0)
+"""Cost of each Å that a chain would have to span beyond its reach, and the most of it: such a step is a mistake."""
 KEEN = (1.0, 1.5, 0.75, 1.25, 1.75)
 """Factors on `base` for the beliefs of one try after the other."""
 SLOW = 1.6
@@ -100,6 +103,9 @@ def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: C
             best = found, score
         if sum(float(np.clip(one.confidence, 0, 1).sum()) for one in found) > SURE * residues:
             break
+        if ctx.time_left() <= 0 and number + 1 < problem.params.tries:
+            ctx.cut_short(f"{problem.params.tries - number - 1} of {problem.params.tries} tries")
+            break
     return best
 
 
@@ -107,10 +113,11 @@ def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -
     """The best way of one chain after the other, long ones first, each on the points that are left."""
     p, shape = problem.params, problem.shape(model)
     emission = model.emission(problem.odds, p.base)
-    costs = Costs(end=p.end_gap, gap_open=p.gap_open, gap_extend=p.gap_extend, width=p.width)
+    costs = Costs(end=p.end_gap, gap_open=p.gap_open, gap_extend=p.gap_extend, width=p.width, excess=EXCESS)
     found, score = [], 0.0
     for which in sorted(range(len(problem.chains)), key=lambda i: -len(problem.chains[i].kinds)):
         chain, belief = problem.chains[which], beliefs[which]
+        own: list[Placed] = []
         for number in chain.numbers:
             way = trace_sequence(
                 emission, chain.kinds, problem.xyz, shape, costs=costs, more=belief.messages, progress=ctx.progress
@@ -120,9 +127,10 @@ def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -
                 break
             node = way.nodes[residue]
             confidence = belief.shares[residue, node] * len(chain.numbers)
-            found.append(Placed(number, residue, node, confidence.astype(np.float32)))
+            own.append(Placed(number, residue, node, confidence.astype(np.float32)))
             emission[:, node] = -np.inf
             score += way.score
+        found += untangled(own, problem.xyz, shape, costs) if len(own) > 1 else own
     return found, score
 
 

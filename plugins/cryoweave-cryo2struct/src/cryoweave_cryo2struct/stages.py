@@ -40,7 +40,7 @@ class BeamParams(Params):
     rounds: int = param(40, "times that residues tell each other what they claim", ge=0, le=1000, source=OURS)
     pace: float = param(0.25, "share of what is new in what they tell", gt=0, le=1, source=OURS)
     keep: int = param(
-        100,
+        150,
         "likeliest points that each residue is looked for on, so that time does not grow with both",
         ge=1,
         source=OURS,
@@ -94,6 +94,7 @@ STAGES = [
         gives=Threading,
         params=BeamParams,
         cites=(DOI, "10.1109/18.910572"),
+        anytime=True,
         check="cryoweave_cryo2struct.stages:protein_only",
     ),
 ]

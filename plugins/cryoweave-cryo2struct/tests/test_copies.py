@@ -1,0 +1,94 @@
+"""Ends of chains of one sequence that were mixed up find back to their beginnings."""
+
+from itertools import permutations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryoweave import run_stage
+from cryoweave.data import Model, Sequence, SequenceSet
+from cryoweave.kernels.hmm import Costs
+from cryoweave.testing import ideal_model
+from cryoweave_cryo2struct.beam import EXCESS
+from cryoweave_cryo2struct.copies import link_scores, untangled
+from cryoweave_cryo2struct.placed import Placed
+from cryoweave_cryo2struct.sequences import LETTERS
+from cryoweave_cryo2struct.shape import geometry
+
+SHAPE = geometry(0.5, 0.1, 6)
+COSTS = Costs(excess=EXCESS)
+
+
+def slow_link(nodes, i, j, cut, xyz):
+    """What the beam pays to go from the last residue of one chain before a cut to the first of another behind it."""
+    last = [r for r in range(cut) if nodes[i, r] >= 0]
+    first = [r for r in range(cut, nodes.shape[1]) if nodes[j, r] >= 0]
+    if not last or not first:
+        return 0.0
+    forward, distance = first[0] - last[-1], np.linalg.norm(xyz[nodes[i, last[-1]]] - xyz[nodes[j, first[0]]])
+    excess = min(COSTS.excess[0] * max(distance - COSTS.reach * forward, 0), COSTS.excess[1])
+    gap = -(COSTS.gap_open + COSTS.gap_extend * (forward - 1) + excess)
+    if forward > len(SHAPE.spans):
+        return gap
+    row, place = SHAPE.spans[forward - 1], distance / SHAPE.step
+    known = np.flatnonzero(np.isfinite(row))
+    within = len(known) and known[0] <= place <= known[-1]
+    return max(gap, np.interp(place, known, row[known])) if within else gap
+
+
+def placed(nodes):
+    rows = [np.flatnonzero(own >= 0) for own in nodes]
+    return [Placed(c, r, nodes[c, r], (nodes[c, r] / 100).astype(np.float32)) for c, r in enumerate(rows)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_links_score_what_the_beam_pays_and_no_exchange_is_left_that_gains(seed):
+    rng = np.random.default_rng(seed)
+    copies, length = 3, 8
+    xyz = rng.uniform(0, 14, (copies * length, 3))
+    nodes = np.where(rng.random((copies, length)) < 0.7, rng.permutation(copies * length).reshape(copies, length), -1)
+    nodes[:, -1] = np.arange(copies)
+    nodes[0, 0] = copies
+    for cut in range(1, length):
+        slow = [[slow_link(nodes, i, j, cut, xyz) for j in range(copies)] for i in range(copies)]
+        np.testing.assert_allclose(link_scores(nodes, cut, xyz, SHAPE, COSTS), slow, atol=1e-4)
+    found = untangled(placed(nodes), xyz, SHAPE, COSTS)
+    after = np.full_like(nodes, -1)
+    for own, one in zip(after, found, strict=True):
+        own[one.residue] = one.node
+        np.testing.assert_allclose(one.confidence, one.node / 100)
+    np.testing.assert_array_equal(np.sort(after, axis=0), np.sort(nodes, axis=0))
+    for cut in range(1, length):
+        links = link_scores(after, cut, xyz, SHAPE, COSTS)
+        best = max(sum(links[i, p[i]] for i in range(copies)) for p in permutations(range(copies)))
+        assert np.trace(links) >= best - 1e-4
+
+
+def test_a_tetramer_is_four_whole_chains():
+    """Helices side by side with a stretch that is missing in all: which end belongs to which is told by reach alone."""
+    rng = np.random.default_rng(5)
+    fold = "H" * 16 + "C" * 4 + "H" * 16 + "C" * 4 + "E" * 8
+    letters = "".join(rng.choice(list(LETTERS), len(fold)))
+    one = ideal_model(fold, letters=letters).trace_atoms()
+    quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    away = one.xyz - one.xyz.mean(axis=0) + [18.0, 0, 0]
+    copies = [away @ np.linalg.matrix_power(quarter, k).T for k in range(4)]
+    whole = Model.from_trace(
+        np.concatenate(copies), np.tile(one.residue_name, 4), np.repeat(list("ABCD"), len(fold)),
+        np.tile(np.arange(1, len(fold) + 1), 4), np.ones(4 * len(fold)),
+    )  # fmt: skip
+    quality = {"error": 0.4, "missing": 0.1, "false": 0.05, "accuracy": 0.7}
+    points = run_stage("model.points", model=whole, params=quality, seed=1)
+    sequences = SequenceSet(tuple(Sequence(name, letters) for name in "ABCD"))
+    found = run_stage("cryo2struct.beam", points=points, sequences=sequences)
+    truth = np.array(copies)
+    shares = []
+    for chain in range(4):
+        rows = found.chain == chain
+        assert rows.sum() > 0.8 * len(fold)
+        off = np.linalg.norm(found.xyz[rows] - truth[:, found.residue[rows]], axis=2)
+        shares.append((off < 3).mean(axis=1))
+    assert np.sort(np.argmax(shares, axis=1)).tolist() == [0, 1, 2, 3]
+    assert np.max(shares, axis=1).min() > 0.85, "all of a chain lies in one copy"
