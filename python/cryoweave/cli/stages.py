@@ -58,6 +58,7 @@ def show(
         ("takes", _inputs(head)),
         ("gives", head["gives"]),
         ("needs", ", ".join(record.needs)),
+        ("search", "ends within --time-budget with the best it has" if record.anytime else ""),
         ("cites", ", ".join(record.cites)),
         ("package", f"{head['package']}, version {record.version} of the stage"),
     ):
@@ -85,6 +86,7 @@ def _head(found: "Registry", stage: "Stage") -> dict[str, Any]:
         "optional": stage.optional,
         "gives": stage.gives.__name__,
         "needs": stage.needs,
+        "anytime": stage.anytime,
         "cites": stage.cites,
         "version": stage.version,
         "package": found.package_of("stages", stage.id),
