@@ -42,3 +42,17 @@ def test_traces_become_chains_of_unknown_residues():
     np.testing.assert_array_equal(model.xyz, xyz[[0, 1, 2, 4, 5]])
     with pytest.raises(CryoweaveError, match="no trace has 9 points"):
         run_stage("build.trace", traces=traces, params={"fewest": 9})
+
+
+def test_chains_of_which_little_is_built_are_told(caplog):
+    sequences = SequenceSet((Sequence("A", "GAGAG", copies=2), Sequence("x", "MK"), Sequence("r", "ACGU", "rna")))
+    rows = [0, 0, 0, 1]
+    threading = Threading(
+        sequences, [0] * 4, rows, [0, 1, 2, 0], np.arange(12.0).reshape(4, 3), np.ones(4), [1.0], ("trace",)
+    )
+    with caplog.at_level("WARNING"):
+        run_stage("build.calpha", threading=threading)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert said[0].startswith("A: only 1 of its 5 residues are built in 1 of 2 chains; is it in the map")
+    assert said[1].startswith("x: only 0 of its 2 residues are built in the chain;")

@@ -20,6 +20,29 @@ def kinds_of(letters: str) -> NDArray[np.intp]:
     return np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in letters], np.intp)
 
 
+def shuffled(letters: str, rng: np.random.Generator) -> str:
+    """The same residues in another order: a sequence that is not in the map."""
+    return "".join(rng.permutation(list(letters)))
+
+
+def chance(score: float, decoys: NDArray[np.float64]) -> float:
+    """The chance that the best place of a sequence that is not in the map scores so well.
+
+    Best scores of many places follow Gumbel's distribution (Karlin & Altschul 1990, PNAS 87, 2264, for alignments); its
+    two numbers are those that the decoys' mean and deviation give.
+
+    Parameters
+    ----------
+    score
+        Of the best place of the sequence.
+    decoys
+        The same of shuffled ones, at least two.
+    """
+    scale = max(float(np.std(decoys, ddof=1)) * np.sqrt(6) / np.pi, 1e-6)
+    place = float(np.mean(decoys)) - np.euler_gamma * scale
+    return float(-np.expm1(-np.exp(-np.clip((score - place) / scale, -50, 700))))
+
+
 class AminoEvidence:
     """Log-odds of each amino acid at detected points; the reference is the mean over the points.
 

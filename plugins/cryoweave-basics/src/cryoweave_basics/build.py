@@ -16,6 +16,9 @@ from cryoweave_basics.planes import main_chain
 from cryoweave_basics.side_chains import NO_SIDE_CHAIN, SideChain, side_chains, with_ideal_betas
 from cryoweave_basics.stages import BackboneParams, TraceParams
 
+LITTLE = 0.25
+"""Share of a chain's residues below which a user is told that there is little of it."""
+
 
 def alpha_carbons(threading: Threading, params: NoParams, ctx: Context) -> Model:
     """The best candidate as a Cα trace; B factor = 100 × confidence, residues numbered from 1."""
@@ -121,6 +124,7 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
     chain, residue = chain[order], residue[order]
     letters = [letters for letters, _ in threading.chains()]
     ids = threading.chain_ids()
+    _warn_of_missing(threading, chain, ctx)
     ctx.note("residues", len(residue))
     ctx.note("origin", threading.origin[0])
     return Model.from_trace(
@@ -131,3 +135,19 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
         b_factor=100 * threading.confidence[rows][order],
         b_is_confidence=True,
     )
+
+
+def _warn_of_missing(threading: Threading, chain: NDArray[np.int32], ctx: Context) -> None:
+    """Say of which chains nothing is there, or little: one too many, or one that was not seen."""
+    built = np.bincount(chain, minlength=len(threading.chains()))
+    for sequence, numbers in threading.sequences.alike():
+        if sequence.molecule != "protein":
+            continue
+        counts = sorted(int(built[number]) for number in numbers)
+        few = [count for count in counts if count < LITTLE * len(sequence)]
+        if few:
+            told = f"{', '.join(map(str, few))} of its {len(sequence)} residues"
+            which = f"in {len(few)} of {len(numbers)} chains" if len(numbers) > 1 else "in the chain"
+            ctx.log.warning(
+                f"{sequence.name}: only {told} are built {which}; is it in the map, and is the number of copies right?"
+            )

@@ -10,7 +10,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
-from cryoweave.kernels.evidence import AminoEvidence, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence, chance, kinds_of, shuffled
 from cryoweave_deeptracer.stages import AssignParams
 
 STEP = 3.8
@@ -19,6 +19,8 @@ NEVER = np.float32(-1000)
 """Score of a residue where it cannot be."""
 SHAKEN = 0.3
 """How far the order of pieces is changed by chance in further tries."""
+DOUBTFUL = 0.05
+"""Chance that a shuffled sequence fits as well from which on a user is warned."""
 AWAY = 0.02
 """For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
 
@@ -123,7 +125,34 @@ def assigned(
         return Assignment(sequences, xyz, evidence, params).filled(first, factor, inner)
 
     found = max(ctx.over(work, factors), key=lambda one: one.score)
-    return as_threading(sequences, found, params, ctx)
+    doubt = doubts(sequences, found, parts, ctx)
+    return as_threading(sequences, found, params, doubt, ctx)
+
+
+def doubts(sequences: SequenceSet, found: "Assignment", parts: list[Part], ctx: Context) -> dict[int, float]:
+    """Of each chain the chance that a shuffled sequence fits the best trace as well."""
+    rng, params = ctx.rng(), found.params
+    doubt: dict[int, float] = {}
+    for sequence, numbers in sequences.alike():
+        best = [found.best_of[number] for number in numbers if number in found.best_of]
+        if not best:
+            continue
+        letters = [shuffled(sequence.letters, rng) for _ in range(params.decoys)]
+
+        def work(letters: str, inner: Context) -> float:
+            other = Assignment(SequenceSet((Sequence("decoy", letters),)), found.xyz, found.evidence, params)
+            pieces = [other.best(part, inner) for part in parts]
+            return max((piece.score for piece in pieces if piece), default=0.0)
+
+        decoys = np.array(list(ctx.over(work, letters)))
+        for number in numbers:
+            doubt[number] = chance(found.best_of.get(number, 0.0), decoys)
+        if min(doubt[number] for number in numbers) > DOUBTFUL:
+            ctx.log.warning(
+                f"{sequence.name}: shuffled sequences fit the traces about as well "
+                f"(chance {min(doubt[number] for number in numbers):.2g}); is it in the map?"
+            )
+    return doubt
 
 
 class Assignment:
@@ -136,6 +165,7 @@ class Assignment:
         self.chains = {c: Chain(sequence) for c, sequence in enumerate(members) if sequence.molecule == "protein"}
         self.xyz, self.evidence, self.params = xyz, evidence, params
         self.used = np.zeros(len(xyz), bool)
+        self.best_of: dict[int, float] = {}
         self.score = 0.0
 
     def best(self, part: Part, ctx: Context) -> Piece | None:
@@ -171,6 +201,7 @@ class Assignment:
         chain = self.chains[piece.chain]
         chain.put(piece, self.xyz, confidence_of(piece, self.xyz, chain, self.evidence))
         self.used[piece.part[piece.node]] = True
+        self.best_of[piece.chain] = max(piece.score, self.best_of.get(piece.chain, 0.0))
         self.score += piece.score
 
 
@@ -229,12 +260,18 @@ def confidence_of(piece: Piece, xyz: NDArray[np.float64], chain: Chain, evidence
     return (1 / (1 + np.exp(-2 * mean))).astype(np.float32)
 
 
-def as_threading(sequences: SequenceSet, assignment: Assignment, params: AssignParams, ctx: Context) -> Threading:
-    """All chains as one candidate."""
+def as_threading(
+    sequences: SequenceSet, assignment: Assignment, params: AssignParams, doubt: dict[int, float], ctx: Context
+) -> Threading:
+    """All chains as one candidate; confidences less the chance that a shuffled sequence fits as well."""
     chains, score = assignment.chains, assignment.score
-    for chain in chains.values():
+    traced = []
+    for number, chain in chains.items():
+        traced.append(chain.placed())
         chain.fill(params.fill, params.slack)
+        chain.confidence *= 1 - doubt.get(number, 0.0)
     placed = [chain.placed() for chain in chains.values()]
+    on_line = np.concatenate([~np.isin(rows, before) for rows, before in zip(placed, traced, strict=True)])
     count = sum(len(rows) for rows in placed)
     if not count:
         raise StageError("no residue fits any trace", "is this the density of the given sequences?")
@@ -249,4 +286,6 @@ def as_threading(sequences: SequenceSet, assignment: Assignment, params: AssignP
         confidence=np.concatenate([c.confidence[rows] for c, rows in zip(chains.values(), placed, strict=True)]),
         score=np.array([score]),
         origin=("pieces of traces, best first",),
+        part=np.where(on_line, 0, -1),
+        parts=("on the line between its neighbours",),
     )

@@ -32,6 +32,7 @@ class AssignParams(Params):
     slack: float = param(3.0, "beyond 3.8 Å a residue, between pieces of a chain", unit="Å", ge=0, le=50)
     least: float = param(4.0, "least score of a piece that is placed", ge=0, le=1000)
     fewest: int = param(3, "residues of a piece that is placed", ge=1, le=1000)
+    decoys: int = param(6, "shuffled sequences that tell what fits by chance", ge=2, le=1000)
     tries: int = param(4, "orders of pieces that are tried; the first is by score alone", ge=1, le=10_000)
     fill: int = param(3, "residues without a point between two placed ones that are put on the line", ge=0, le=20)
 
