@@ -1,0 +1,222 @@
+"""Sequences on chains: each chain a profile, the best stretch first, chains joined by the paper's rules."""
+
+import heapq
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.align import align_matrix
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of
+from cryoweave_modelangelo.profile import gap_costs, matches
+from cryoweave_modelangelo.stages import AssignParams
+
+STEP = 3.8
+"""Å between the Cα of neighbours (trans peptide)."""
+NEVER = -1000.0
+"""Score of a residue where it cannot be."""
+WINDOW = 9
+"""Residues over which names are averaged for a confidence."""
+Rows = NDArray[np.intp]
+
+
+class Piece(NamedTuple):
+    """A stretch of a chain of points on a stretch of a sequence."""
+
+    score: float
+    near: bool
+    """Whether it joins what its chain holds."""
+    member: int
+    """Chain, counted over all copies of all sequences."""
+    residue: Rows
+    at: Rows
+    """Where along the rows each residue is."""
+    rows: Rows
+    """Points that were tried, in the direction of the sequence."""
+
+
+class Member:
+    """One copy of a sequence, and where its residues are."""
+
+    def __init__(self, sequence: Sequence) -> None:
+        self.kinds = kinds_of(sequence.letters)
+        self.xyz = np.full((len(sequence), 3), np.nan)
+        self.confidence = np.zeros(len(sequence), np.float32)
+
+    def placed(self) -> Rows:
+        """Residues that have a place."""
+        return np.flatnonzero(~np.isnan(self.xyz[:, 0]))
+
+    def scores(self, match: NDArray[np.float64], xyz: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
+        """Of each residue at each point, ``(points, residues)``; never where it has a place or is out of reach."""
+        found = match[:, self.kinds]
+        there = self.placed()
+        if len(there):
+            number = np.arange(len(self.kinds))
+            behind = np.searchsorted(there, number)
+            for index in (behind - 1, behind):
+                known = (index >= 0) & (index < len(there))
+                anchor = there[np.clip(index, 0, len(there) - 1)]
+                away = np.linalg.norm(xyz[:, None] - self.xyz[anchor], axis=2)
+                found[known & (away > STEP * np.abs(number - anchor) + slack)] = NEVER
+            found[:, there] = NEVER
+        return found
+
+    def joins(self, residue: Rows, xyz: NDArray[np.float64], params: AssignParams) -> bool:
+        """Whether a piece's end is near enough, in space and along the sequence, to an end of what is placed."""
+        there = self.placed()
+        for end in (0, -1):
+            gap = np.abs(there - residue[end]) - 1
+            away = np.linalg.norm(self.xyz[there] - xyz[end], axis=1)
+            if np.any((gap <= params.gap) & (away <= params.ends)):
+                return True
+        return False
+
+    def fill(self, most: int, slack: float) -> None:
+        """Put up to so many missing residues between two placed ones on the line, where the chain can be that long."""
+        there = self.placed()
+        for a, b in itertools.pairwise(there.tolist()):
+            gap = np.arange(a + 1, b)
+            apart = float(np.linalg.norm(self.xyz[b] - self.xyz[a]))
+            if 0 < len(gap) <= most and apart <= STEP * (b - a) + slack:
+                self.xyz[gap] = self.xyz[a] + ((gap - a) / (b - a))[:, None] * (self.xyz[b] - self.xyz[a])
+
+
+def check(params: AssignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
+    """Whether there is a protein among the sequences."""
+    if sequences is not None and not any(one.molecule == "protein" for one in sequences):
+        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+
+
+def assigned(
+    points: PointCloud, traces: Traces, sequences: SequenceSet, params: AssignParams, ctx: Context
+) -> Threading:
+    """Chains of the first candidate named by sequences, the best stretch first, then what is left of all chains."""
+    check(params, sequences)
+    if not len(traces):
+        raise StageError("there are no traces to name", "look at the points and the tracing before")
+    evidence = AminoEvidence(points)
+    if not len(evidence):
+        raise StageError(
+            "the points say nothing of amino acids", "take a detector with all twenty, or a threader that reads density"
+        )
+    task = Assignment(traces, matches(evidence.log_odds(traces.xyz)), sequences, params)
+    task.fill(ctx)
+    return task.threading(sequences, ctx)
+
+
+class Assignment:
+    """Pieces of chains on copies of sequences."""
+
+    def __init__(
+        self, traces: Traces, match: NDArray[np.float64], sequences: SequenceSet, params: AssignParams
+    ) -> None:
+        copies = [one for one in sequences for _ in range(one.copies)]
+        self.members = {k: Member(one) for k, one in enumerate(copies) if one.molecule == "protein"}
+        self.sequence = [k for k, one in enumerate(sequences) for _ in range(one.copies)]
+        self.traces, self.match, self.params = traces, match, params
+        self.score = 0.0
+
+    def fill(self, ctx: Context) -> None:
+        """Always the piece of the highest score.
+
+        What is placed makes no other piece better, so a piece is worked out anew only when it comes up.
+        """
+        _, fragments = next(self.traces.candidates())
+        starts = [np.arange(len(self.traces.xyz))[self.traces.points_of(one)] for one in fragments]
+        count, placed = itertools.count(), 0
+        queue: list[tuple[float, int, int, Piece]] = []
+
+        def push(rows: Rows) -> None:
+            ctx.progress(0, 0)
+            if piece := self.best(rows):
+                heapq.heappush(queue, (-piece.score, next(count), placed, piece))
+
+        for rows in starts:
+            push(rows)
+        while queue:
+            _, _, seen, piece = heapq.heappop(queue)
+            if seen < placed:
+                push(piece.rows)
+                continue
+            self.put(piece)
+            placed += 1
+            for rows in (piece.rows[: piece.at[0]], piece.rows[piece.at[-1] + 1 :]):
+                push(rows)
+
+    def best(self, rows: Rows) -> Piece | None:
+        """The best stretch on these points in either direction; none if it is too short or not good enough."""
+        if len(rows) < self.params.shortest:
+            return None
+        found: list[Piece] = []
+        for way in (rows, rows[::-1]):
+            loss = self.params.turned if way[0] > way[-1] else 0.0
+            fresh: set[int] = set()
+            for k, member in self.members.items():
+                if not len(member.placed()):
+                    if self.sequence[k] in fresh:
+                        continue  # an empty copy like one that was tried
+                    fresh.add(self.sequence[k])
+                if (piece := self.aligned(way, k, member, loss)) is not None:
+                    found.append(piece)
+        return max(found, key=lambda one: (one.score, one.near, -one.member), default=None)
+
+    def aligned(self, rows: Rows, k: int, member: Member, loss: float) -> Piece | None:
+        """The best stretch on one copy, if it may be there; its score less a loss."""
+        params, xyz = self.params, self.traces.xyz[rows]
+        scores = member.scores(self.match[rows], xyz, params.slack)
+        pairs, score = align_matrix(scores, *gap_costs(), mode="local")
+        if len(pairs) < params.shortest:
+            return None
+        score -= loss
+        at, residue = (column.astype(np.intp) for column in pairs.T)
+        if len(member.placed()):
+            right = float((scores[at, residue] > 0).mean())
+            if len(at) < params.join or right < params.right:
+                return None
+        near = member.joins(residue, xyz[at], params)
+        return Piece(score, near, k, residue, at, rows) if score >= params.least else None
+
+    def put(self, piece: Piece) -> None:
+        """Give residues their places."""
+        member, rows = self.members[piece.member], piece.rows[piece.at]
+        own = self.match[rows, member.kinds[piece.residue]]
+        member.xyz[piece.residue] = self.traces.xyz[rows]
+        member.confidence[piece.residue] = self.traces.weight[rows] * named(own)
+        self.score += piece.score
+
+    def threading(self, sequences: SequenceSet, ctx: Context) -> Threading:
+        """All copies as one candidate."""
+        for member in self.members.values():
+            member.fill(self.params.fill, self.params.slack)
+        placed = {k: member.placed() for k, member in self.members.items()}
+        count = sum(len(rows) for rows in placed.values())
+        if not count:
+            raise StageError(
+                "no chain fits any sequence",
+                "are these the map's sequences? The recipe modelangelo-unknown builds without, `cryoweave identify` "
+                "looks for them in a database",
+            )
+        ctx.note("residues placed", count)
+        ctx.note("score", round(self.score, 2))
+        return Threading(
+            sequences=sequences,
+            candidate=np.zeros(count, np.int32),
+            chain=np.repeat(np.array([*placed], np.int32), [len(rows) for rows in placed.values()]),
+            residue=np.concatenate([*placed.values()]).astype(np.int32),
+            xyz=np.concatenate([self.members[k].xyz[rows] for k, rows in placed.items()]),
+            confidence=np.concatenate([self.members[k].confidence[rows] for k, rows in placed.items()]),
+            score=np.array([self.score]),
+            origin=("profiles of chains, best first",),
+        )
+
+
+def named(match: NDArray[np.float64]) -> NDArray[np.float32]:
+    """How sure names are, 0 to 1, by the mean log-odds of each and its neighbours."""
+    window = np.ones(min(WINDOW, len(match)))
+    mean = np.convolve(match, window, "same") / np.convolve(np.ones(len(match)), window, "same")
+    return (1 / (1 + np.exp(-2 * mean))).astype(np.float32)
