@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cryoweave.data import Model
-from cryoweave.kernels.chains import follows, joined
+from cryoweave.kernels.chains import bridged, follows, joined
 from cryoweave.testing import ideal_model
 
 TRACE = ideal_model("E" * 10).trace_atoms()
@@ -43,3 +43,13 @@ def test_phosphates_lie_farther_apart():
 def test_tables_of_one_row_or_none():
     for n in (0, 1):
         assert joined(TRACE.select(slice(0, n))).shape == follows(TRACE.select(slice(0, n))).shape == (0,)
+
+
+def test_missing_residues_are_put_on_the_line():
+    xyz = np.full((7, 3), np.nan)
+    xyz[[1, 5]] = [[0, 0, 0], [8, 0, 0]]
+    assert np.isnan(bridged(xyz, 2, 3.8, 1.0)[2:5]).all()
+    np.testing.assert_allclose(bridged(xyz, 3, 3.8, 1.0)[1:6, 0], [0, 2, 4, 6, 8])
+    assert np.isnan(bridged(xyz, 3, 3.8, 1.0)[[0, 6]]).all()
+    assert np.isnan(bridged(xyz, 3, 1.7, 1.0)[2:5]).all()
+    assert np.isnan(xyz[2:5]).all()

@@ -123,15 +123,6 @@ def test_a_residue_cannot_be_where_the_chain_cannot_reach():
     assert (found[1, [3, 5, 9]] < -100).all()
 
 
-def test_missing_residues_are_put_on_the_line():
-    one = Chain(Sequence("a", "ACDEF"))
-    one.xyz[[0, 4]] = [[0, 0, 0], [8, 0, 0]]
-    one.fill(2, 1.0)
-    assert len(one.placed()) == 2
-    one.fill(3, 1.0)
-    np.testing.assert_allclose(one.xyz[:, 0], [0, 2, 4, 6, 8])
-
-
 def test_what_is_used_is_cut_out_of_a_trace():
     used = np.zeros(10, bool)
     used[[3, 4, 8]] = True

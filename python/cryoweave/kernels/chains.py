@@ -1,4 +1,6 @@
-"""Which residues of a chain follow each other: by their atoms first, for numbers skip where insertion codes do not."""
+"""Residues of a chain: which follow each other, by their atoms first, and those missing between two placed ones."""
+
+import itertools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,3 +44,28 @@ def follows(trace: Model) -> NDArray[np.bool_]:
     step = np.diff(trace.residue_number)
     numbered = (trace.chain[1:] == trace.chain[:-1]) & ((step == 0) | (step == 1))
     return np.asarray(joined(trace) | numbered)
+
+
+def bridged(xyz: NDArray[np.float64], most: int, step: float, slack: float) -> NDArray[np.float64]:
+    """Missing residues put on the line between their neighbours, where a chain can be that long.
+
+    Parameters
+    ----------
+    xyz
+        Of all residues of a chain, Å, shape ``(n, 3)``; NaN where one is missing.
+    most
+        So many missing ones in a row at most; none is put before the first placed residue or behind the last.
+    step, slack
+        Å that the chain spans for each residue, and Å beyond that are tolerated.
+
+    Returns
+    -------
+    A copy with those that could be put.
+    """
+    found = xyz.copy()
+    for a, b in itertools.pairwise(np.flatnonzero(~np.isnan(xyz[:, 0])).tolist()):
+        gap = np.arange(a + 1, b)
+        apart = float(np.linalg.norm(xyz[b] - xyz[a]))
+        if 0 < len(gap) <= most and apart <= step * (b - a) + slack:
+            found[gap] = xyz[a] + ((gap - a) / (b - a))[:, None] * (xyz[b] - xyz[a])
+    return found

@@ -10,6 +10,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
+from cryoweave.kernels.chains import bridged
 from cryoweave.kernels.evidence import AminoEvidence, chance, kinds_of, shuffled
 from cryoweave_deeptracer.stages import AssignParams
 
@@ -82,16 +83,6 @@ class Chain:
         """Give residues their places."""
         self.xyz[piece.residue] = xyz[piece.part[piece.node]]
         self.confidence[piece.residue] = confidence
-
-    def fill(self, most: int, slack: float) -> None:
-        """Put up to so many missing residues between two placed ones on the line, where the chain can be that long."""
-        there = self.placed()
-        for a, b in zip(there[:-1].tolist(), there[1:].tolist(), strict=True):
-            gap = np.arange(a + 1, b)
-            apart = float(np.linalg.norm(self.xyz[b] - self.xyz[a]))
-            if 0 < len(gap) <= most and apart <= STEP * (b - a) + slack:
-                share = ((gap - a) / (b - a))[:, None]
-                self.xyz[gap] = self.xyz[a] + share * (self.xyz[b] - self.xyz[a])
 
 
 def check(params: AssignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
@@ -268,7 +259,7 @@ def as_threading(
     traced = []
     for number, chain in chains.items():
         traced.append(chain.placed())
-        chain.fill(params.fill, params.slack)
+        chain.xyz = bridged(chain.xyz, params.fill, STEP, params.slack)
         chain.confidence *= 1 - doubt.get(number, 0.0)
     placed = [chain.placed() for chain in chains.values()]
     on_line = np.concatenate([~np.isin(rows, before) for rows, before in zip(placed, traced, strict=True)])

@@ -11,6 +11,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import align_matrix
+from cryoweave.kernels.chains import bridged
 from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave_modelangelo.profile import gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
@@ -22,6 +23,7 @@ NEVER = -1000.0
 WINDOW = 9
 """Residues over which names are averaged for a confidence."""
 Rows = NDArray[np.intp]
+Scores = NDArray[np.float64]
 
 
 class Piece(NamedTuple):
@@ -40,20 +42,19 @@ class Piece(NamedTuple):
 
 
 class Member:
-    """One copy of a sequence, and where its residues are."""
+    """One copy of a sequence, and at which point each residue is; -1: at none."""
 
     def __init__(self, sequence: Sequence) -> None:
         self.kinds = kinds_of(sequence.letters)
-        self.xyz = np.full((len(sequence), 3), np.nan)
-        self.confidence = np.zeros(len(sequence), np.float32)
+        self.row = np.full(len(sequence), -1, np.intp)
 
     def placed(self) -> Rows:
         """Residues that have a place."""
-        return np.flatnonzero(~np.isnan(self.xyz[:, 0]))
+        return np.flatnonzero(self.row >= 0)
 
-    def scores(self, match: NDArray[np.float64], xyz: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
+    def scores(self, match: NDArray[np.float64], rows: Rows, xyz: NDArray[np.float64], slack: float) -> Scores:
         """Of each residue at each point, ``(points, residues)``; never where it has a place or is out of reach."""
-        found = match[:, self.kinds]
+        found = match[rows][:, self.kinds]
         there = self.placed()
         if len(there):
             number = np.arange(len(self.kinds))
@@ -61,29 +62,20 @@ class Member:
             for index in (behind - 1, behind):
                 known = (index >= 0) & (index < len(there))
                 anchor = there[np.clip(index, 0, len(there) - 1)]
-                away = np.linalg.norm(xyz[:, None] - self.xyz[anchor], axis=2)
+                away = np.linalg.norm(xyz[rows][:, None] - xyz[self.row[anchor]], axis=2)
                 found[known & (away > STEP * np.abs(number - anchor) + slack)] = NEVER
             found[:, there] = NEVER
         return found
 
-    def joins(self, residue: Rows, xyz: NDArray[np.float64], params: AssignParams) -> bool:
+    def joins(self, residue: Rows, rows: Rows, xyz: NDArray[np.float64], params: AssignParams) -> bool:
         """Whether a piece's end is near enough, in space and along the sequence, to an end of what is placed."""
         there = self.placed()
         for end in (0, -1):
             gap = np.abs(there - residue[end]) - 1
-            away = np.linalg.norm(self.xyz[there] - xyz[end], axis=1)
+            away = np.linalg.norm(xyz[self.row[there]] - xyz[rows[end]], axis=1)
             if np.any((gap <= params.gap) & (away <= params.ends)):
                 return True
         return False
-
-    def fill(self, most: int, slack: float) -> None:
-        """Put up to so many missing residues between two placed ones on the line, where the chain can be that long."""
-        there = self.placed()
-        for a, b in itertools.pairwise(there.tolist()):
-            gap = np.arange(a + 1, b)
-            apart = float(np.linalg.norm(self.xyz[b] - self.xyz[a]))
-            if 0 < len(gap) <= most and apart <= STEP * (b - a) + slack:
-                self.xyz[gap] = self.xyz[a] + ((gap - a) / (b - a))[:, None] * (self.xyz[b] - self.xyz[a])
 
 
 def check(params: AssignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
@@ -120,6 +112,7 @@ class Assignment:
         self.sequence = [k for k, one in enumerate(sequences) for _ in range(one.copies)]
         self.traces, self.match, self.params = traces, match, params
         self.score = 0.0
+        self.pieces: list[Piece] = []
 
     def fill(self, ctx: Context) -> None:
         """Always the piece of the highest score.
@@ -147,6 +140,7 @@ class Assignment:
             placed += 1
             for rows in (piece.rows[: piece.at[0]], piece.rows[piece.at[-1] + 1 :]):
                 push(rows)
+        self.extend()
 
     def best(self, rows: Rows) -> Piece | None:
         """The best stretch on these points in either direction; none if it is too short or not good enough."""
@@ -167,52 +161,77 @@ class Assignment:
 
     def aligned(self, rows: Rows, k: int, member: Member, loss: float) -> Piece | None:
         """The best stretch on one copy, if it may be there; its score less a loss."""
-        params, xyz = self.params, self.traces.xyz[rows]
-        scores = member.scores(self.match[rows], xyz, params.slack)
+        params, xyz = self.params, self.traces.xyz
+        scores = member.scores(self.match, rows, xyz, params.slack)
         pairs, score = align_matrix(scores, *gap_costs(), mode="local")
-        if len(pairs) < params.shortest:
+        if len(pairs) < params.shortest or score - loss < params.least:
             return None
-        score -= loss
         at, residue = (column.astype(np.intp) for column in pairs.T)
-        if len(member.placed()):
-            right = float((scores[at, residue] > 0).mean())
-            if len(at) < params.join or right < params.right:
-                return None
-        near = member.joins(residue, xyz[at], params)
-        return Piece(score, near, k, residue, at, rows) if score >= params.least else None
+        right = float((scores[at, residue] > 0).mean())
+        if len(member.placed()) and (len(at) < params.join or right < params.right):
+            return None
+        return Piece(score - loss, member.joins(residue, rows[at], xyz, params), k, residue, at, rows)
 
     def put(self, piece: Piece) -> None:
         """Give residues their places."""
-        member, rows = self.members[piece.member], piece.rows[piece.at]
-        own = self.match[rows, member.kinds[piece.residue]]
-        member.xyz[piece.residue] = self.traces.xyz[rows]
-        member.confidence[piece.residue] = self.traces.weight[rows] * named(own)
+        self.members[piece.member].row[piece.residue] = piece.rows[piece.at]
+        self.pieces.append(piece)
         self.score += piece.score
 
+    def extend(self) -> None:
+        """Let pieces go on along their chains where names do not tell, over points and residues that are free."""
+        used = np.zeros(len(self.match), bool)
+        for piece in self.pieces:
+            used[piece.rows[piece.at]] = True
+        for piece in self.pieces:
+            row = self.members[piece.member].row
+            for end, step in ((0, -1), (-1, 1)):
+                at, residue = int(piece.at[end]) + step, int(piece.residue[end]) + step
+                for _ in range(self.params.extend):
+                    inside = 0 <= at < len(piece.rows) and 0 <= residue < len(row)
+                    if not inside or used[piece.rows[at]] or row[residue] >= 0:
+                        break
+                    row[residue] = piece.rows[at]
+                    used[piece.rows[at]] = True
+                    at, residue = at + step, residue + step
+
     def threading(self, sequences: SequenceSet, ctx: Context) -> Threading:
-        """All copies as one candidate."""
-        for member in self.members.values():
-            member.fill(self.params.fill, self.params.slack)
-        placed = {k: member.placed() for k, member in self.members.items()}
-        count = sum(len(rows) for rows in placed.values())
-        if not count:
+        """All copies as one candidate; what is filled in has confidence 0."""
+        parts = [self.places_of(member) for member in self.members.values()]
+        counts = [len(residue) for residue, _, _ in parts]
+        if not sum(counts):
             raise StageError(
                 "no chain fits any sequence",
                 "are these the map's sequences? The recipe modelangelo-unknown builds without, `cryoweave identify` "
                 "looks for them in a database",
             )
-        ctx.note("residues placed", count)
+        residue, xyz, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
+        ctx.note("residues placed", sum(counts))
         ctx.note("score", round(self.score, 2))
         return Threading(
             sequences=sequences,
-            candidate=np.zeros(count, np.int32),
-            chain=np.repeat(np.array([*placed], np.int32), [len(rows) for rows in placed.values()]),
-            residue=np.concatenate([*placed.values()]).astype(np.int32),
-            xyz=np.concatenate([self.members[k].xyz[rows] for k, rows in placed.items()]),
-            confidence=np.concatenate([self.members[k].confidence[rows] for k, rows in placed.items()]),
+            candidate=np.zeros(sum(counts), np.int32),
+            chain=np.repeat(np.array([*self.members], np.int32), counts),
+            residue=residue.astype(np.int32),
+            xyz=xyz,
+            confidence=confidence,
             score=np.array([self.score]),
             origin=("profiles of chains, best first",),
         )
+
+    def places_of(self, member: Member) -> tuple[Rows, NDArray[np.float64], NDArray[np.float32]]:
+        """Residues with a place, where they are, and their confidence: that there is a Cα, times that of the name."""
+        there = member.placed()
+        xyz = np.full((len(member.row), 3), np.nan)
+        confidence = np.zeros(len(member.row), np.float32)
+        if len(there):
+            rows = member.row[there]
+            xyz[there] = self.traces.xyz[rows]
+            sure = named(self.match[rows, member.kinds[there]])
+            confidence[there] = np.clip(self.traces.weight[rows] * sure, 0, 1)
+        xyz = bridged(xyz, self.params.fill, STEP, self.params.slack)
+        kept = np.flatnonzero(~np.isnan(xyz[:, 0]))
+        return kept, xyz[kept], confidence[kept]
 
 
 def named(match: NDArray[np.float64]) -> NDArray[np.float32]:

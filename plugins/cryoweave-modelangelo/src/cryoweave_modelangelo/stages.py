@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from cryoweave.data import BondGraph, DensityMap, PointCloud, ProbabilityMaps, SequenceSet, Threading, Traces
-from cryoweave.host import Check, Kind, Params, Recipe, Stage, hookimpl, param
+from cryoweave.host import Check, Command, Kind, Params, Recipe, Stage, hookimpl, param
 from cryoweave_modelangelo.classes import LEAST_BOX, STRIDE
 
 DOI = "10.1038/s41586-024-07215-4"
@@ -58,6 +58,7 @@ class AssignParams(Params):
     gap: int = param(40, "residues that may be missing between them", ge=0, le=10_000, source=PROGRAM)
     slack: float = param(3.0, "beyond 3.8 Å a residue, between pieces of a chain", unit="Å", ge=0, le=50)
     turned: float = param(1.0, "what a piece's score loses if it runs against its chain", ge=0, le=1000)
+    extend: int = param(100, "points by which a piece may go on along its chain where names do not tell", ge=0, le=1000)
     fill: int = param(3, "residues without a point between two placed ones that are put on the line", ge=0, le=20)
 
 
@@ -129,11 +130,28 @@ def cryoweave_recipes() -> list[Recipe]:
 
 @hookimpl
 def cryoweave_checks() -> list[Check]:
-    """The published weights, which the user brings."""
+    """HMMER, and the published weights, which the user brings."""
     return [
+        Check(
+            "pyhmmer",
+            "HMMER as a Python package, for `cryoweave identify`",
+            "cryoweave_modelangelo.identify:check_hmmer",
+        ),
         Check(
             "modelangelo-weights",
             "ModelAngelo's published Cα network and PyTorch",
             "cryoweave_modelangelo.weights:check_weights",
+        ),
+    ]
+
+
+@hookimpl
+def cryoweave_commands() -> list[Command]:
+    """The search for the sequences of unknown chains."""
+    return [
+        Command(
+            "identify",
+            "Look for the chains of a run in a database of sequences.",
+            "cryoweave_modelangelo.identify_app:app",
         )
     ]
