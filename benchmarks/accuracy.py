@@ -1,6 +1,6 @@
 """How true the traces are: each recipe on each real map, masked and in solvent, without and with secondary structure.
 
-    .venv/bin/python benchmarks/accuracy.py ../shared/data [--recipe NAME]... [MAP ...]
+    .venv/bin/python benchmarks/accuracy.py ../shared/data [--recipe NAME]... [--structure none|given] [MAP ...]
 
 Prints one Markdown row a run. The last three figures say which stage loses what: Cα that the best chain passes within
 3 Å, residues that it passes in their right order (the longest such series), and residues in the right place.
@@ -31,6 +31,8 @@ MAPS = {
     "EMD-20026": ("maps/emd20026_apof/emd20026_prot.mrc.gz", "maps/emd20026_apof/3ajo_fitted_refined.pdb"),
 }
 RECIPES = ("mainmast-sweep", "mainmast-plus", "unet-mainmast")
+OTHERS = ("modelangelo",)
+"""Run only when asked for: they take no secondary structure."""
 FIGURES = ("recall", "precision", "coverage", "right_residue", "tm_score")
 
 
@@ -75,7 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("maps", nargs="*", metavar="MAP")
-    parser.add_argument("--recipe", action="append", choices=RECIPES)
+    parser.add_argument("--recipe", action="append", choices=(*RECIPES, *OTHERS))
+    parser.add_argument("--structure", choices=("none", "given"))
     options = parser.parse_intermixed_args()
     data = options.data
     print("| map | density | secondary structure | recipe |", " | ".join(FIGURES), "| seconds | passed | in order |")
@@ -87,6 +90,8 @@ def main() -> None:
         solvent: DensityMap = cryoweave.run_stage("map.solvent", density=masked)
         for density_name, density in (("masked", masked), ("in solvent", solvent)):
             for structure_name, structure in (("none", ""), ("given", secondary_structure(trace))):
+                if options.structure not in (None, structure_name):
+                    continue
                 sequences = SequenceSet((Sequence("A", letters, secondary_structure=structure),))
                 for recipe in options.recipe or RECIPES:
                     figures = measured(recipe, density, sequences, native, trace)

@@ -34,6 +34,8 @@ def chained(bonds: BondGraph, maps: ProbabilityMaps | None, params: ChainsParams
         raise StageError("there is no bond to follow", "make them with a longer `longest`, or look at the points")
     if maps is not None and not {*OFFSETS} <= {*maps.classes}:
         raise InputError("the maps lack CB or O, which tell the direction", "make them with unet.maps, or give none")
+    if maps is not None and not maps.of("CB").values.any():
+        raise InputError("the maps have no Cβ anywhere", "is it the map of a protein at 5 Å or better?")
     points = bonds.points
     kept = np.zeros(len(points), bool)
     order = np.argsort(-points.weight, kind="stable")

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,7 +101,7 @@ class Found:
         That is one whose E-value on it is not above the largest either, and that no better sequence has.
         """
         taken: set[int] = set()
-        found = []
+        found: list[int] = []
         for e_value, hits in self.proteins():
             if e_value > largest:
                 break
@@ -181,19 +182,22 @@ def model_of(name: str, chance: NDArray[np.float64]) -> Any:
 def calibrated(model: Any, seed: int) -> Any:
     """The model with parameters of its scores' tails on random sequences; slopes are those of theory, ln 2.
 
-    Locations are set so that the share `TAIL` of random sequences scores above what it did; the one of Viterbi scores,
-    which only HMMER's own filters look at, is that of ungapped ones.
+    Locations are set so that the share `TAIL` of random sequences scores above what it did; where fewer have a score
+    at all, the least counts: E-values are then too large rather than too small. The location of Viterbi scores, which
+    only HMMER's own filters look at, is that of ungapped ones.
     """
+    slope = math.log(2)
+    parameters = model.evalue_parameters
+    parameters.f_lambda = parameters.m_lambda = parameters.v_lambda = slope
+    parameters.f_tau = parameters.m_mu = parameters.v_mu = 0.0
     random = DigitalSequenceBlock(AMINO, random_sequences(seed))
     scores = sorted((hit.score for hit in pipeline(1e9).search_hmm(model, random)), reverse=True)
     profile = model.to_profile(L=LENGTH).to_optimized()
     ungapped = sorted((profile.msv_filter(one) or -math.inf for one in random), reverse=True)
     at = int(RANDOM * TAIL) - 1
-    slope = math.log(2)
-    parameters = model.evalue_parameters
-    parameters.f_lambda = parameters.m_lambda = parameters.v_lambda = slope
     # Of a tail P(S > s) = exp(-slope (s - tau)), and of a Gumbel distribution 1 - exp(-exp(-slope (s - mu))).
-    parameters.f_tau = scores[min(at, len(scores) - 1)] + math.log(TAIL) / slope if scores else 0.0
+    if scores:
+        parameters.f_tau = scores[min(at, len(scores) - 1)] + math.log(TAIL) / slope
     parameters.m_mu = parameters.v_mu = ungapped[at] + math.log(-math.log(1 - TAIL)) / slope
     return model
 
@@ -215,7 +219,17 @@ def write_profiles(path: Path, profiles: list[Profile]) -> None:
     """All profiles in one file, for HMMER's own programs; it appears whole or not at all."""
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         for one in profiles:
-            one.model.write(file)
+            text = BytesIO()
+            one.model.write(text)
+            head, line, nodes = text.getvalue().partition(b"\nHMM  ")
+            file.write(head + b"".join(statistics(one.model)) + line + nodes)
+
+
+def statistics(model: Any) -> Iterator[bytes]:
+    """The lines of a model's file on its scores' tails, which pyhmmer leaves out of models that it did not build."""
+    values = [*model.evalue_parameters.as_vector()]
+    for name, place, slope in zip(("MSV", "VITERBI", "FORWARD"), values[::2], values[1::2], strict=True):
+        yield f"\nSTATS LOCAL {name:<8} {place:8.4f} {slope:8.5f}".encode()
 
 
 def search(
