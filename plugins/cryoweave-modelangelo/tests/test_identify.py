@@ -113,6 +113,15 @@ def test_threads_and_blocks_do_not_change_what_is_found(monkeypatch):
     assert first.searched == again.searched
 
 
+def test_fast_finds_what_is_clear_with_the_same_score():
+    entries = [*random_entries(100), Entry("hidden", LETTERS_OF)]
+    models = profiles_of(POINTS, TRACES, 8)
+    slow, fast = (search(models, entries, fast=fast) for fast in (False, True))
+    assert fast.hits[0] == slow.hits[0]
+    assert fast.hits[0].name == "hidden"
+    assert len(fast.hits) < len(slow.hits)
+
+
 @pytest.mark.parametrize("chains", [1, 2, 5])
 def test_p_values_together_are_those_of_products_of_uniform_numbers(chains):
     drawn = np.random.default_rng(0).uniform(size=(200_000, chains))

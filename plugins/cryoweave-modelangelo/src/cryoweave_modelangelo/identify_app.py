@@ -36,6 +36,9 @@ def identify(
         float, typer.Option("--evalue", min=0, help="Largest E-value of a sequence, all its chains together.")
     ] = 0.01,
     shortest: Annotated[int, typer.Option("--shortest", min=2, help="Points of a chain that is looked for.")] = 8,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="With HMMER's filters, for large databases: misses what is doubtful.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random sequences for calibration.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=0, help="0: all cores.")] = 0,
     as_json: console.Json = False,
@@ -51,7 +54,7 @@ def identify(
     models = profiles_of(points, traces, shortest, seed)
     if profiles:
         write_profiles(profiles, models)
-    found = search(models, read(database), choose_threads(threads))
+    found = search(models, read(database), choose_threads(threads), fast=fast)
     if output:
         write_hits(output, found, largest)
     report(found, largest, as_json)

@@ -210,9 +210,10 @@ def random_sequences(seed: int) -> Iterator[DigitalSequence]:
         yield TextSequence(sequence="".join(AMINO.symbols[k] for k in row)).digitize(AMINO)
 
 
-def pipeline(largest: float) -> Any:
-    """HMMER's search without filters, which weak profiles do not pass; E-values are P-values."""
-    return Pipeline(AMINO, bias_filter=False, F1=1.0, F2=1.0, F3=1.0, E=largest, domE=1e9, Z=1, domZ=1, seed=42)
+def pipeline(largest: float, *, fast: bool = False) -> Any:
+    """HMMER's search, without its filters unless it shall be fast; its E-values are P-values."""
+    filters: dict[str, Any] = {} if fast else {"bias_filter": False, "F1": 1.0, "F2": 1.0, "F3": 1.0}
+    return Pipeline(AMINO, **filters, E=largest, domE=1e9, Z=1, domZ=1, seed=42)
 
 
 def write_profiles(path: Path, profiles: list[Profile]) -> None:
@@ -233,7 +234,12 @@ def statistics(model: Any) -> Iterator[bytes]:
 
 
 def search(
-    profiles: list[Profile], database: Iterable[Entry], threads: int = 1, progress: Progress | None = None
+    profiles: list[Profile],
+    database: Iterable[Entry],
+    threads: int = 1,
+    *,
+    fast: bool = False,
+    progress: Progress | None = None,
 ) -> Found:
     """All profiles through a database, of which some thousand sequences are in memory at a time.
 
@@ -245,6 +251,8 @@ def search(
         Its entries.
     threads
         How many profiles are looked for at a time; the result is the same.
+    fast
+        With HMMER's filters, which short or doubtful chains do not pass.
     progress
         Called with the number of sequences done.
     """
@@ -255,7 +263,7 @@ def search(
         while block := list(islice(entries, BLOCK)):
             sequences = DigitalSequenceBlock(AMINO, [digital(one, k) for k, one in enumerate(block)])
             first = found.searched
-            tasks = [workers.submit(hits_of, one, sequences, block, first) for one in profiles]
+            tasks = [workers.submit(hits_of, one, sequences, block, first, fast) for one in profiles]
             for own, task in zip(kept, tasks, strict=True):
                 for hit in task.result():
                     heapq.heappush(own, (-hit.p_value, -hit.entry, hit))
@@ -279,11 +287,11 @@ def digital(entry: Entry, number: int) -> DigitalSequence:
     return TextSequence(name=str(number), sequence=entry.letters).digitize(AMINO)
 
 
-def hits_of(profile: Profile, sequences: DigitalSequenceBlock, block: list[Entry], first: int) -> list[Hit]:
+def hits_of(profile: Profile, sequences: DigitalSequenceBlock, block: list[Entry], first: int, fast: bool) -> list[Hit]:
     """What one profile finds in a block."""
     found = []
     nodes = profile.model.M
-    for one in pipeline(KEPT).search_hmm(profile.model, sequences):
+    for one in pipeline(KEPT, fast=fast).search_hmm(profile.model, sequences):
         number = int(one.name)
         on = one.best_domain.alignment
         region = (nodes + 1 - on.hmm_from, nodes + 1 - on.hmm_to) if profile.backward else (on.hmm_from, on.hmm_to)
