@@ -121,6 +121,16 @@ def test_places_out_of_reach_and_taken_residues_never_match():
     assert not one.joins(np.array([4, 5]), np.array([2, 2]), xyz, rules)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_wrong_sequence_gets_no_model(seed):
+    points, traces = detected(accuracy=0.5)
+    wrong = "".join(np.random.default_rng(seed).permutation([*SEQUENCES.sequences[0].letters * 5]))
+    with pytest.raises(StageError, match="no chain fits any sequence"):
+        run_stage(
+            "modelangelo.assign", points=points, traces=traces, sequences=SequenceSet((Sequence("wrong", wrong),))
+        )
+
+
 def test_without_sequences_letters_are_the_likeliest_and_chains_their_own():
     points, traces = detected(accuracy=0.99)
     found = run_stage("modelangelo.letters", points=points, traces=traces)

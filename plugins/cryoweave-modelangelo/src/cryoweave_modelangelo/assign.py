@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -113,11 +114,18 @@ class Assignment:
         self.traces, self.match, self.params = traces, match, params
         self.score = 0.0
         self.pieces: list[Piece] = []
+        # Of local alignments with n cells, n exp(-s) score s or more by chance (Karlin & Altschul 1990, doi
+        # 10.1073/pnas.87.6.2264, with their K as 1): shuffled sequences on 200 points scored 10.3 at most.
+        cells = 2 * len(traces.xyz) * sum(len(one.kinds) for one in self.members.values())
+        self.first = math.log(cells / params.chance)
+        self.closed: set[int] = set()
+        """Chains in which nothing is placed, nor will be."""
 
     def fill(self, ctx: Context) -> None:
         """Always the piece of the highest score.
 
-        What is placed makes no other piece better, so a piece is worked out anew only when it comes up.
+        What is placed makes no other piece better, so a piece is worked out anew only when it comes up. A chain whose
+        first piece is not good enough when it comes up will get no better one, and is left out.
         """
         _, fragments = next(self.traces.candidates())
         starts = [np.arange(len(self.traces.xyz))[self.traces.points_of(one)] for one in fragments]
@@ -133,6 +141,9 @@ class Assignment:
             push(rows)
         while queue:
             _, _, seen, piece = heapq.heappop(queue)
+            if seen == placed and self.too_little_to_begin(piece):
+                self.closed.add(piece.member)
+                seen = -1
             if seen < placed:
                 push(piece.rows)
                 continue
@@ -152,7 +163,7 @@ class Assignment:
             fresh: set[int] = set()
             for k, member in self.members.items():
                 if not len(member.placed()):
-                    if self.sequence[k] in fresh:
+                    if k in self.closed or self.sequence[k] in fresh:
                         continue  # an empty copy like one that was tried
                     fresh.add(self.sequence[k])
                 if (piece := self.aligned(way, k, member, loss)) is not None:
@@ -171,6 +182,10 @@ class Assignment:
         if len(member.placed()) and (len(at) < params.join or right < params.right):
             return None
         return Piece(score - loss, member.joins(residue, rows[at], xyz, params), k, residue, at, rows)
+
+    def too_little_to_begin(self, piece: Piece) -> bool:
+        """Whether a piece would be a chain's first and chance could have made it."""
+        return piece.score < self.first and not len(self.members[piece.member].placed())
 
     def put(self, piece: Piece) -> None:
         """Give residues their places."""
@@ -202,8 +217,8 @@ class Assignment:
         if not sum(counts):
             raise StageError(
                 "no chain fits any sequence",
-                "are these the map's sequences? The recipe modelangelo-unknown builds without, `cryoweave identify` "
-                "looks for them in a database",
+                "are these the map's sequences, and is it better than 4 Å? The recipe modelangelo-unknown builds "
+                "without, and `cryoweave identify` looks for them in a database",
             )
         residue, xyz, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
         ctx.note("residues placed", sum(counts))

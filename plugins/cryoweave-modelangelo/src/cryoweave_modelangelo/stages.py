@@ -46,7 +46,10 @@ class ChainsParams(Params):
 class AssignParams(Params):
     """Parameters of ``modelangelo.assign``."""
 
-    least: float = param(4.0, "least score, in nats, of a piece that is placed", ge=0, le=1000)
+    chance: float = param(
+        0.1, "how many pieces as good as a chain's first one chance may make, in all points and sequences", gt=0, le=1e9
+    )
+    least: float = param(4.0, "least score, in nats, of a piece within reach of those that are placed", ge=0, le=1000)
     shortest: int = param(4, "fewest residues of a piece that is placed", ge=2, le=1000, source=PROGRAM)
     join: int = param(5, "fewest residues of a piece that joins others in a chain", ge=2, le=1000, source=PROGRAM)
     right: float = param(
