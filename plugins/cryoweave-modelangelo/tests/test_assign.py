@@ -134,13 +134,13 @@ def test_a_wrong_sequence_gets_no_model(seed):
 def test_without_sequences_letters_are_the_likeliest_and_chains_their_own():
     points, traces = detected(accuracy=0.99)
     found = run_stage("modelangelo.letters", points=points, traces=traces)
-    assert [one.name for one in found.sequences] == ["chain-1"]
+    assert [one.name for one in found.sequences] == ["1"]
     letters = found.sequences.sequences[0].letters
     own = np.array([*SEQUENCES.sequences[0].letters])
     assert max(np.mean(own == [*letters]), np.mean(own[::-1] == [*letters])) > 0.85
     assert len(found.xyz) == len(MODEL.trace_atoms())
     model = run_stage("build.calpha", threading=found)
-    assert set(model.chain) == {"A"}
+    assert set(model.chain) == {"1"}
 
 
 def test_emissions_and_matches():

@@ -13,13 +13,15 @@ from cryoweave_modelangelo.stages import LettersParams
 def lettered(points: PointCloud, traces: Traces, params: LettersParams, ctx: Context) -> Threading:
     """Each chain of the first candidate with a sequence of its own, in the direction in which it runs.
 
+    Chains are called 1, 2, … as they are in `cryoweave identify`, which counts those of the traces.
     A residue's confidence is the probability of its Cα times that of its amino acid.
     """
     evidence = AminoEvidence(points)
     if not len(evidence):
         raise StageError("the points say nothing of amino acids", "take a detector with all twenty, or build.trace")
-    parts = [traces.points_of(one) for one in (next(traces.candidates())[1] if len(traces) else [])]
-    parts = [part for part in parts if part.stop - part.start >= params.fewest]
+    found = [traces.points_of(one) for one in (next(traces.candidates())[1] if len(traces) else [])]
+    number = [k for k, part in enumerate(found, 1) if part.stop - part.start >= params.fewest]
+    parts = [found[k - 1] for k in number]
     if not parts:
         raise StageError(
             f"no chain has {params.fewest} points", "set a lower `fewest`, or look at the points and the tracing before"
@@ -30,8 +32,7 @@ def lettered(points: PointCloud, traces: Traces, params: LettersParams, ctx: Con
     letters = "".join(LETTERS[k] for k in chance.argmax(axis=1))
     ends = np.cumsum(counts)
     sequences = [
-        Sequence(f"chain-{k + 1}", letters[end - count : end])
-        for k, (end, count) in enumerate(zip(ends, counts, strict=True))
+        Sequence(str(k), letters[end - count : end]) for k, end, count in zip(number, ends, counts, strict=True)
     ]
     confidence = traces.weight[rows] * chance.max(axis=1)
     ctx.note("chains", len(parts))
