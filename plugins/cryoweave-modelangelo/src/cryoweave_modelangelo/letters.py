@@ -19,9 +19,10 @@ def lettered(points: PointCloud, traces: Traces, params: LettersParams, ctx: Con
     evidence = AminoEvidence(points)
     if not len(evidence):
         raise StageError("the points say nothing of amino acids", "take a detector with all twenty, or build.trace")
-    found = [traces.points_of(one) for one in (next(traces.candidates())[1] if len(traces) else [])]
-    number = [k for k, part in enumerate(found, 1) if part.stop - part.start >= params.fewest]
-    parts = [found[k - 1] for k in number]
+    fragments = next(traces.candidates())[1] if len(traces) else []
+    found = {k: traces.points_of(one) for k, one in enumerate(fragments, 1)}
+    found = {k: part for k, part in found.items() if part.stop - part.start >= params.fewest}
+    parts = [*found.values()]
     if not parts:
         raise StageError(
             f"no chain has {params.fewest} points", "set a lower `fewest`, or look at the points and the tracing before"
@@ -32,7 +33,7 @@ def lettered(points: PointCloud, traces: Traces, params: LettersParams, ctx: Con
     letters = "".join(LETTERS[k] for k in chance.argmax(axis=1))
     ends = np.cumsum(counts)
     sequences = [
-        Sequence(str(k), letters[end - count : end]) for k, end, count in zip(number, ends, counts, strict=True)
+        Sequence(str(k), letters[end - count : end]) for k, end, count in zip(found, ends, counts, strict=True)
     ]
     confidence = traces.weight[rows] * chance.max(axis=1)
     ctx.note("chains", len(parts))
@@ -44,6 +45,6 @@ def lettered(points: PointCloud, traces: Traces, params: LettersParams, ctx: Con
         residue=np.concatenate([np.arange(count, dtype=np.int32) for count in counts]),
         xyz=traces.xyz[rows],
         confidence=np.clip(confidence, 0, 1).astype(np.float32),
-        score=np.array([float(traces.score[: len(parts)].sum())]),
+        score=np.array([float(traces.weight[rows].sum())]),
         origin=("likeliest amino acids along chains",),
     )
