@@ -26,7 +26,7 @@ from cryoweave.testing import ideal_model, sequences_of
 from cryoweave_modelangelo.identify import chains_of
 from cryoweave_modelangelo.identify_app import app
 from cryoweave_modelangelo.profile import background
-from cryoweave_modelangelo.search import Found, Hit, profiles_of, search, together, write_profiles
+from cryoweave_modelangelo.search import Found, Hit, product_tail, profiles_of, search, together, write_profiles
 
 MODEL = ideal_model("H" * 30 + "C" * 4 + "E" * 14)
 LETTERS_OF = sequences_of(MODEL).sequences[0].letters
@@ -123,14 +123,27 @@ def test_fast_finds_what_is_clear_with_the_same_score():
 
 
 @pytest.mark.parametrize("chains", [1, 2, 5])
-def test_p_values_together_are_those_of_products_of_uniform_numbers(chains):
-    drawn = np.random.default_rng(0).uniform(size=(200_000, chains))
-    for p_values in ([0.03] * chains, [0.2] * chains):
-        share = np.mean(np.log(drawn).sum(axis=1) <= np.log(p_values).sum())
-        assert together(p_values, chains) == pytest.approx(share, abs=0.005)
-    assert together([1.0], chains) == 1
-    assert together([1e-300] * 5, max(chains, 5)) >= 0
-    assert together([0.001], chains) >= together([0.001], 1)
+def test_products_of_uniform_numbers_are_as_small_as_often_as_said(chains):
+    drawn = -np.log(np.random.default_rng(0).uniform(size=(200_000, chains))).sum(axis=1)
+    for y in (chains * 0.5, chains * 1.5, chains * 3.0):
+        assert product_tail(y, chains) == pytest.approx(np.mean(drawn >= y), abs=0.005)
+    assert product_tail(0, chains) == 1
+
+
+@pytest.mark.parametrize("chains", [1, 3, 8])
+def test_chains_that_are_nowhere_make_no_sequence_sure(chains):
+    drawn = np.random.default_rng(1).uniform(size=(20_000, chains))
+    share = np.mean([together(row.tolist(), chains) <= 0.05 for row in drawn])
+    assert share <= 0.055
+    assert share >= 0.005
+
+
+def test_one_clear_chain_counts_among_many_and_so_do_several_in_doubt():
+    assert together([1e-9], 1) == pytest.approx(1e-9)
+    assert together([1e-9], 12) < 1e-6
+    assert together([1e-3] * 6, 8) < 1e-8
+    assert together([1e-9, 0.9], 12) == together([1e-9], 12)
+    assert 0 <= together([1e-300] * 5, 5) < 1e-250
 
 
 def hit(entry, chain, p_value):

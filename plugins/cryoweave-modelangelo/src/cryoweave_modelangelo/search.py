@@ -113,15 +113,24 @@ class Found:
 
 
 def together(p_values: list[float], chains: int) -> float:
-    """The chance that so many chains together have P-values whose product is as small; those not given count as 1.
+    """The chance that so many chains have P-values as good as these; those not given may be any.
 
-    Fisher's method: P = x (1 + (−ln x) + (−ln x)² / 2! + …), as many terms as chains.
+    For each number j of the best ones: the chance that a product of j is as small, times the choices of j chains; the
+    least of these, times the choices of j. So one clear chain counts among many that are nowhere, and so do several of
+    which each is in doubt.
     """
-    y = -sum(math.log(max(p, 1e-300)) for p in p_values)
+    found, y = 1.0, 0.0
+    for j, p in enumerate(sorted(p_values), 1):
+        y -= math.log(max(p, 1e-300))
+        found = min(found, math.comb(chains, j) * product_tail(y, j))
+    return min(1.0, chains * found)
+
+
+def product_tail(y: float, n: int) -> float:
+    """That −ln of a product of n uniform numbers is y or more: e^(−y) (1 + y + y²/2! + …), n terms (Fisher)."""
     if y <= 0:
         return 1.0
-    terms = [k * math.log(y) - math.lgamma(k + 1) - y for k in range(chains)]
-    return min(1.0, math.fsum(math.exp(term) for term in terms))
+    return min(1.0, math.fsum(math.exp(k * math.log(y) - math.lgamma(k + 1) - y) for k in range(n)))
 
 
 def profiles_of(points: PointCloud, traces: Traces, shortest: int, seed: int = 0) -> list[Profile]:
