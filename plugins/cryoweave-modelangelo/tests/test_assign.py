@@ -70,7 +70,10 @@ def test_copies_and_other_sequences_get_their_chains():
     model = joined_models([MODEL, second, third])
     points, traces = detected(model)
     sequences = SequenceSet((replace(SEQUENCES.sequences[0], copies=2), sequences_of(other).sequences[0]))
+    twice = SequenceSet((SEQUENCES.sequences[0], replace(SEQUENCES.sequences[0], name="B"), sequences.sequences[1]))
     found = run_stage("modelangelo.assign", points=points, traces=traces, sequences=sequences)
+    again = run_stage("modelangelo.assign", points=points, traces=traces, sequences=twice)
+    assert np.array_equal(found.xyz, again.xyz)
     assert judged(found, model) > 0.95
     for chain in (0, 1):
         xyz = found.xyz[found.chain == chain]
@@ -91,6 +94,9 @@ def test_missing_points_break_a_chain_and_the_pieces_are_joined():
     filled = run_stage("modelangelo.assign", points=fewer, traces=traces, sequences=SEQUENCES, params={"fill": 0})
     assert len(filled.xyz) < len(found.xyz)
     assert (found.confidence == 0).sum() == len(found.xyz) - len(filled.xyz)
+    lines = np.array([origin.startswith("on the line") for origin in found.origins()])
+    assert np.array_equal(lines, found.confidence == 0)
+    assert {*found.origins()} >= {"chain 1 of the traces", "chain 2 of the traces"}
 
 
 def test_a_piece_goes_on_where_names_do_not_tell():

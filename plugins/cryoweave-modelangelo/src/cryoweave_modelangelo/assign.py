@@ -21,6 +21,7 @@ STEP = 3.8
 """Å between the Cα of neighbours (trans peptide)."""
 NEVER = -1000.0
 """Score of a residue where it cannot be."""
+LINE = "on the line between its neighbours"
 WINDOW = 9
 """Residues over which names are averaged for a confidence."""
 Rows = NDArray[np.intp]
@@ -110,7 +111,6 @@ class Assignment:
     ) -> None:
         copies = [one for one in sequences for _ in range(one.copies)]
         self.members = {k: Member(one) for k, one in enumerate(copies) if one.molecule == "protein"}
-        self.sequence = [k for k, one in enumerate(sequences) for _ in range(one.copies)]
         self.traces, self.match, self.params = traces, match, params
         self.score = 0.0
         self.pieces: list[Piece] = []
@@ -160,12 +160,13 @@ class Assignment:
         found: list[Piece] = []
         for way in (rows, rows[::-1]):
             loss = self.params.turned if way[0] > way[-1] else 0.0
-            fresh: set[int] = set()
+            fresh: set[bytes] = set()
             for k, member in self.members.items():
                 if not len(member.placed()):
-                    if k in self.closed or self.sequence[k] in fresh:
+                    letters = member.kinds.tobytes()
+                    if k in self.closed or letters in fresh:
                         continue  # an empty copy like one that was tried
-                    fresh.add(self.sequence[k])
+                    fresh.add(letters)
                 if (piece := self.aligned(way, k, member, loss)) is not None:
                     found.append(piece)
         return max(found, key=lambda one: (one.score, one.near, -one.member), default=None)
@@ -213,14 +214,14 @@ class Assignment:
     def threading(self, sequences: SequenceSet, ctx: Context) -> Threading:
         """All copies as one candidate; what is filled in has confidence 0."""
         parts = [self.places_of(member) for member in self.members.values()]
-        counts = [len(residue) for residue, _, _ in parts]
+        counts = [len(residue) for residue, *_ in parts]
         if not sum(counts):
             raise StageError(
                 "no chain fits any sequence",
                 "are these the map's sequences, and is it better than 4 Å? The recipe modelangelo-unknown builds "
                 "without, and `cryoweave identify` looks for them in a database",
             )
-        residue, xyz, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
+        residue, xyz, confidence, part = (np.concatenate(column) for column in zip(*parts, strict=True))
         ctx.note("residues placed", sum(counts))
         ctx.note("score", round(self.score, 2))
         return Threading(
@@ -232,21 +233,24 @@ class Assignment:
             confidence=confidence,
             score=np.array([self.score]),
             origin=("profiles of chains, best first",),
+            part=part.astype(np.int32),
+            parts=(*(f"chain {k + 1} of the traces" for k in range(len(self.traces))), LINE),
         )
 
-    def places_of(self, member: Member) -> tuple[Rows, NDArray[np.float64], NDArray[np.float32]]:
-        """Residues with a place, where they are, and their confidence: that there is a Cα, times that of the name."""
+    def places_of(self, member: Member) -> tuple[Rows, NDArray[np.float64], NDArray[np.float32], Rows]:
+        """Residues with a place, where they are, their confidence (of the Cα, times that of the name), and their part."""
         there = member.placed()
         xyz = np.full((len(member.row), 3), np.nan)
         confidence = np.zeros(len(member.row), np.float32)
+        part = np.full(len(member.row), len(self.traces))
         if len(there):
             rows = member.row[there]
-            xyz[there] = self.traces.xyz[rows]
+            xyz[there], part[there] = self.traces.xyz[rows], self.traces.fragment[rows]
             sure = named(self.match[rows, member.kinds[there]])
             confidence[there] = np.clip(self.traces.weight[rows] * sure, 0, 1)
         xyz = bridged(xyz, self.params.fill, STEP, self.params.slack)
         kept = np.flatnonzero(~np.isnan(xyz[:, 0]))
-        return kept, xyz[kept], confidence[kept]
+        return kept, xyz[kept], confidence[kept], part[kept]
 
 
 def named(match: NDArray[np.float64]) -> NDArray[np.float32]:
