@@ -1,6 +1,6 @@
 """Whether unknown chains find their sequence: each real map built without sequences, then looked for in a database.
 
-    .venv/bin/python benchmarks/identify.py ../shared/data [--decoys 10] [MAP ...]
+    .venv/bin/python benchmarks/identify.py ../shared/data [--decoys 10] [--fast] [MAP ...]
 
 The database is every protein sequence of the models in the folder, each once, and shuffled copies of all. Prints one
 Markdown row a map: E-value and rank of the right sequence, and the best E-value of another one, as a map would have
@@ -50,7 +50,7 @@ def chains(data: Path) -> Iterator[Entry]:
                     yield Entry(f"{path.name.split('.')[0]}_{chain}", letters)
 
 
-def row(density: DensityMap, native: Model, database: list[Entry]) -> str:
+def row(density: DensityMap, native: Model, database: list[Entry], fast: bool = False) -> str:
     """One map's cells."""
     started = time.perf_counter()
     maps = run_stage("unet.maps", density=density)
@@ -58,7 +58,7 @@ def row(density: DensityMap, native: Model, database: list[Entry]) -> str:
     traces = run_stage("modelangelo.chains", bonds=run_stage("edges.bonds", points=points, maps=maps), maps=maps)
     built = time.perf_counter()
     models = profiles_of(points, traces, 8)
-    found = search(models, database, 2)
+    found = search(models, database, 2, fast=fast)
     done = time.perf_counter()
     own = letters_of(native.trace_atoms())
     proteins = found.proteins()
@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("maps", nargs="*", metavar="MAP")
     parser.add_argument("--decoys", type=int, default=10)
+    parser.add_argument("--fast", action="store_true", help="with HMMER's filters")
     options = parser.parse_intermixed_args()
     real = list(chains(options.data))
     rng = np.random.default_rng(0)
@@ -103,7 +104,7 @@ def main() -> None:
             read(options.data / path) for read, path in zip((read_map, read_model), MAPS[name], strict=True)
         )
         for kind, density in (("masked", masked), ("in solvent", run_stage("map.solvent", density=masked))):
-            print(f"| {name} | {kind} | {row(density, native, real + shuffled)} |", flush=True)
+            print(f"| {name} | {kind} | {row(density, native, real + shuffled, options.fast)} |", flush=True)
 
 
 if __name__ == "__main__":

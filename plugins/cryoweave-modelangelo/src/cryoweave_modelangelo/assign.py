@@ -238,7 +238,7 @@ class Assignment:
         )
 
     def places_of(self, member: Member) -> tuple[Rows, NDArray[np.float64], NDArray[np.float32], Rows]:
-        """Residues with a place, where they are, their confidence (of the Cα, times that of the name), and their part."""
+        """Residues with a place, where they are, their confidence (Cα times name), and what they come from."""
         there = member.placed()
         xyz = np.full((len(member.row), 3), np.nan)
         confidence = np.zeros(len(member.row), np.float32)
