@@ -1,0 +1,1 @@
+"""EModelX: sampled paths of Cα, residues by the amino acids along them, gaps filled from predicted models."""

@@ -1,0 +1,180 @@
+"""Quasi-alignment of points and sequences: the best stretch first, then what goes with those before."""
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import BondGraph, PointCloud, Sequence, SequenceSet, Threading
+from cryoweave.data.residues import PROTEIN_NAMES
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.evidence import LETTERS, AminoEvidence, kinds_of
+from cryoweave_emodelx.connect import connected
+from cryoweave_emodelx.hops import Hops, Index, Table, hops_of, residue_scores
+from cryoweave_emodelx.pieces import NEVER, Aligner, Piece, Rules, leaps_of
+from cryoweave_emodelx.stages import AlignParams
+
+STEP = 3.8
+"""Å between the Cα of neighbours (trans peptide)."""
+AWAY = 0.02
+"""For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
+SHARPNESS = 0.5
+"""Share of the scores that counts for confidence: neighbours' errors go together."""
+
+
+class Chain:
+    """A chain of the sequences and what is placed of it."""
+
+    def __init__(self, sequence: Sequence, cells: Table, own: Table) -> None:
+        self.letters, self.cells, self.own = sequence.letters, cells, own
+        self.point = np.full(len(sequence), -1, np.intp)
+        self.xyz = np.full((len(sequence), 3), np.nan)
+
+    def placed(self) -> Index:
+        """Indices of the residues that have a place."""
+        return np.flatnonzero(~np.isnan(self.xyz[:, 0]))
+
+    def put(self, residue: Index, point: Index, xyz: NDArray[np.float64]) -> None:
+        """Give residues their places."""
+        self.point[residue] = point
+        self.xyz[residue] = xyz[point]
+
+    def open_cells(self, xyz: NDArray[np.float64], used: NDArray[np.bool_], slack: float) -> Table:
+        """What may still be placed, where the chain can reach from the nearest placed residues to both sides."""
+        there = self.placed()
+        found = np.where(used[:, None], NEVER, self.cells)
+        if not len(there):
+            return found
+        residues = np.arange(len(self.point))
+        after = np.searchsorted(there, residues)
+        for index in (after - 1, after):
+            known = (index >= 0) & (index < len(there))
+            anchor = there[np.clip(index, 0, len(there) - 1)]
+            reach = STEP * np.abs(residues - anchor) + slack
+            away = np.linalg.norm(xyz[:, None] - self.xyz[anchor][None], axis=2)
+            found[known & (away > reach)] = NEVER
+        found[:, there] = NEVER
+        return found
+
+    def distance(self, xyz: NDArray[np.float64]) -> float:
+        """Å from the middle of some points to that of what is placed."""
+        there = self.placed()
+        return float(np.linalg.norm(xyz.mean(axis=0) - self.xyz[there].mean(axis=0))) if len(there) else 0.0
+
+
+def check(params: AlignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
+    """Whether there is a protein among the sequences."""
+    if sequences is not None and not any(s.molecule == "protein" for s in sequences):
+        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+
+
+def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: Context) -> Threading:
+    """Residues of all chains on points, as one candidate."""
+    check(params, sequences)
+    if not len(bonds):
+        raise StageError("no two points are bonded", "look at the points; is their distance in Å?")
+    table = amino_table(bonds.points, params.evidence)
+    hops = hops_of(bonds)
+    chains: dict[int, Chain] = {}
+    number = 0
+    for sequence in sequences:
+        if sequence.molecule == "protein":
+            own = table[:, kinds_of(sequence.letters)]
+            scores = residue_scores(own, hops, params.hops, params.branches)
+            for copy in range(sequence.copies):
+                chains[number + copy] = Chain(sequence, scores.copy(), own)
+        number += sequence.copies
+    assembly = Assembly(bonds, hops, chains, params)
+    score = sum(assembly.filled(threshold, ctx) for threshold in params.threshold)
+    for most in params.connect:
+        for chain in chains.values():
+            connected(chain, assembly, most, ctx)
+    return as_threading(sequences, assembly, score, ctx)
+
+
+def amino_table(points: PointCloud, evidence: str) -> Table:
+    """What points say of each amino acid, in the order of `LETTERS` and 0 for an unknown one, ``(points, 21)``."""
+    known = AminoEvidence(points)
+    if not len(known):
+        raise StageError(
+            "the points say nothing of amino acids", "take a detector with all twenty, or a threader that reads density"
+        )
+    if evidence == "log-odds":
+        found = known.log_odds(points.xyz)
+    else:
+        found = points.probabilities[:, [points.classes.index(PROTEIN_NAMES[letter]) for letter in LETTERS]]
+    return np.concatenate([found, np.zeros((len(points), 1))], axis=1).astype(np.float32)
+
+
+class Assembly:
+    """Pieces on chains, the best first."""
+
+    def __init__(self, bonds: BondGraph, hops: Hops, chains: dict[int, Chain], params: AlignParams) -> None:
+        self.xyz, self.hops, self.chains, self.params = bonds.points.xyz, hops, chains, params
+        self.used = np.zeros(len(self.xyz), bool)
+        leaps = leaps_of(self.xyz, params.gap, STEP, params.slack)
+        rules = Rules(params.bond, params.gap, params.gap_open, params.gap_extend, params.longest)
+        self.aligner = Aligner(hops, leaps, len(self.xyz), rules)
+
+    def best(self, number: int, threshold: float) -> Piece | None:
+        """The best piece of a chain as things stand."""
+        cells = self.chains[number].open_cells(self.xyz, self.used, self.params.slack)
+        return self.aligner.best(cells - np.float32(threshold))
+
+    def filled(self, threshold: float, ctx: Context) -> float:
+        """Always the piece with the highest score above a threshold of its residues; the sum of all.
+
+        What is placed makes no other piece better, so a chain's piece is worked out anew only when it comes up.
+        """
+        heap: list[tuple[float, int, int, Piece | None]] = [(-np.inf, number, -1, None) for number in self.chains]
+        version, total = 0, 0.0
+        while heap:
+            ctx.progress(sum(len(one.placed()) for one in self.chains.values()), 0)
+            _, number, seen, piece = heapq.heappop(heap)
+            chain = self.chains[number]
+            if piece and seen == version:
+                if len(piece.residue) >= self.params.shortest:
+                    chain.put(piece.residue, piece.point, self.xyz)
+                    total += piece.score
+                self.used[piece.point] = len(piece.residue) >= self.params.shortest
+                if len(piece.residue) < self.params.shortest:
+                    # Too short to be told from chance: these cells are closed and the next best is looked for.
+                    chain.cells[piece.point, piece.residue] = NEVER
+                version += 1
+            again = self.best(number, threshold)
+            if again and again.score > self.params.least:
+                score = again.score - AWAY * chain.distance(self.xyz[again.point])
+                heapq.heappush(heap, (-score, number, version, again))
+        return total
+
+
+def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: Context) -> Threading:
+    """All chains as one candidate; missing residues of short gaps on the line, with confidence 0."""
+    rows = {number: chain.placed() for number, chain in assembly.chains.items()}
+    count = sum(len(one) for one in rows.values())
+    if not count:
+        raise StageError("no residue fits any point", "is this the density of the given sequences?")
+    ctx.note("residues placed", count)
+    ctx.note("score", round(score, 2))
+    confidence = [confidence_of(chain)[rows[number]] for number, chain in assembly.chains.items()]
+    return Threading(
+        sequences=sequences,
+        candidate=np.zeros(count, np.int32),
+        chain=np.repeat(np.array([*rows], np.int32), [len(one) for one in rows.values()]),
+        residue=np.concatenate([*rows.values()]).astype(np.int32),
+        xyz=np.concatenate([assembly.chains[number].xyz[one] for number, one in rows.items()]),
+        confidence=np.concatenate(confidence).astype(np.float32),
+        score=np.array([score]),
+        origin=("stretches along sampled paths, best first",),
+    )
+
+
+def confidence_of(chain: Chain) -> NDArray[np.float64]:
+    """The share of each placed residue among all of its sequence at its point; 0 without a point."""
+    found = np.zeros(len(chain.point))
+    there = np.flatnonzero(chain.point >= 0)
+    scores = SHARPNESS * np.maximum(chain.cells[chain.point[there]].astype(np.float64), -50)
+    scores -= scores.max(axis=1, keepdims=True)
+    found[there] = np.exp(scores[np.arange(len(there)), there]) / np.exp(scores).sum(axis=1)
+    return found

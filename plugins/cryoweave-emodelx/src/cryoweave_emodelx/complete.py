@@ -1,0 +1,136 @@
+"""Parts of predicted models laid on threaded residues and detected points, and gaps filled from them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoweave.data import ModelSet, PointCloud, ProbabilityMaps, Threading
+from cryoweave.errors import StageError
+from cryoweave.host import Context
+from cryoweave.kernels.bonds import main_chain
+from cryoweave.kernels.grid import interpolate
+from cryoweave_emodelx.parts import Places, chosen_parts, laid_on_points, part_poses
+from cryoweave_emodelx.stages import CompleteParams
+from cryoweave_emodelx.templates import templates_of
+
+STEP = 3.8
+"""Å between the Cα of neighbours (trans peptide)."""
+CLASH = 2.5
+"""Å between different residues at least: Terashi et al. 2024, Nat. Methods 21, 122."""
+Xyz = NDArray[np.float64]
+
+
+class Filled(NamedTuple):
+    """Residues of a chain, ``(n, 3)`` and ``(n,)``; NaN where there is no place."""
+
+    xyz: Xyz
+    confidence: NDArray[np.float64]
+    added: int
+    """Residues that had no place before."""
+    moved: int
+    """Residues that had another place before."""
+
+
+def completed(
+    threading: Threading,
+    points: PointCloud,
+    models: ModelSet,
+    params: CompleteParams,
+    ctx: Context,
+    maps: ProbabilityMaps | None = None,
+) -> Threading:
+    """The best candidate, with residues of the predicted models where parts of them fit it and the points."""
+    if not len(threading):
+        raise StageError("there is no candidate to complete", "look at the steps before")
+    if not len(points):
+        raise StageError("there are no points to lay the models on", "lower the detector's threshold")
+    templates = templates_of(models, threading.sequences, params.identity)
+    if not templates:
+        raise StageError(
+            f"no chain of the models has a sequence with an identity of {params.identity:g} to a given one",
+            "give predictions of the chains in the map, or lower `identity`",
+        )
+    free = Places(points)
+    filled = {}
+    chains = [number for number, one in enumerate(threading.sequences) for _ in range(one.copies)]
+    for number, sequence in enumerate(chains):
+        ctx.progress(number, len(chains))
+        known, confidence = placed(threading, number, len(threading.chains()[number][0]))
+        if sequence not in templates:
+            filled[number] = Filled(known, confidence, 0, 0)
+            continue
+        poses = part_poses(known, templates[sequence].xyz, free, params, ctx)
+        found = chosen_parts(templates[sequence], poses, free, params)
+        laid = laid_on_points(found, free, params)
+        filled[number] = merged(known, confidence, laid.xyz, laid.confidence * supported(laid.xyz, maps, params))
+        ctx.note(f"parts of chain {number}", found.parts)
+    return as_threading(threading, filled, ctx)
+
+
+def placed(threading: Threading, chain: int, length: int) -> tuple[Xyz, NDArray[np.float64]]:
+    """Places and confidence of a chain's residues in the best candidate."""
+    xyz, confidence = np.full((length, 3), np.nan), np.zeros(length)
+    rows = np.arange(len(threading.candidate))[threading.rows_of(0)]
+    rows = rows[threading.chain[rows] == chain]
+    xyz[threading.residue[rows]] = threading.xyz[rows]
+    confidence[threading.residue[rows]] = threading.confidence[rows]
+    return xyz, confidence
+
+
+def supported(xyz: Xyz, maps: ProbabilityMaps | None, params: CompleteParams) -> NDArray[np.float64]:
+    """1 where the main chain is likely enough or no map is given, else 0; ``(n,)``."""
+    found = np.ones(len(xyz))
+    if maps is not None:
+        there = ~np.isnan(xyz[:, 0])
+        chain = main_chain(maps)
+        found[there] = interpolate(chain.values, chain.frame, xyz[there]) >= params.main_chain
+    return found
+
+
+def merged(known: Xyz, confidence: NDArray[np.float64], laid: Xyz, share: NDArray[np.float64]) -> Filled:
+    """The model's residues where they are laid; those threaded elsewhere only where they go with them."""
+    mine = ~np.isnan(laid[:, 0]) & (share > 0)
+    before = ~np.isnan(known[:, 0])
+    xyz = np.where(mine[:, None], laid, np.nan)
+    sure = np.where(mine, share, 0.0)
+    for k in np.flatnonzero(before & ~mine).tolist():
+        if _goes_with(known[k], k, xyz, mine):
+            xyz[k], sure[k] = known[k], confidence[k]
+    # The trailing comparison is false for NaN, so that residues new to the model do not count as moved.
+    apart = np.linalg.norm(xyz - known, axis=1)
+    added = int((mine & ~before).sum())
+    return Filled(xyz, sure, added, int((apart > CLASH).sum()))
+
+
+def _goes_with(at: Xyz, k: int, xyz: Xyz, mine: NDArray[np.bool_]) -> bool:
+    """Whether a threaded residue neither clashes with the laid ones nor is beyond the reach of the nearest two."""
+    there = np.flatnonzero(mine)
+    if not len(there):
+        return True
+    away = np.linalg.norm(xyz[there] - at, axis=1)
+    after = int(np.searchsorted(there, k))
+    near = [one for one in (after - 1, after) if 0 <= one < len(there)]
+    reach = all(away[one] <= STEP * abs(int(there[one]) - k) + CLASH for one in near)
+    return bool(away.min() >= CLASH and reach)
+
+
+def as_threading(threading: Threading, filled: dict[int, Filled], ctx: Context) -> Threading:
+    """All chains as one candidate."""
+    rows = {number: np.flatnonzero(~np.isnan(one.xyz[:, 0])) for number, one in filled.items()}
+    count = sum(len(one) for one in rows.values())
+    added = sum(one.added for one in filled.values())
+    moved = sum(one.moved for one in filled.values())
+    ctx.note("residues added from models", added)
+    ctx.note("residues moved to where models have them", moved)
+    origin = threading.origin[0] if threading.origin else ""
+    return Threading(
+        sequences=threading.sequences,
+        candidate=np.zeros(count, np.int32),
+        chain=np.repeat(np.array([*rows], np.int32), [len(one) for one in rows.values()]),
+        residue=np.concatenate([*rows.values()]).astype(np.int32),
+        xyz=np.concatenate([filled[number].xyz[one] for number, one in rows.items()]),
+        confidence=np.concatenate([filled[number].confidence[one] for number, one in rows.items()]).astype(np.float32),
+        score=threading.score[:1],
+        origin=(f"{origin}; {added} residues added and {moved} moved by predicted models",),
+    )
