@@ -114,7 +114,8 @@ class Assembly:
         self.xyz, self.hops, self.chains, self.params = bonds.points.xyz, hops, chains, params
         self.used = np.zeros(len(self.xyz), bool)
         leaps = leaps_of(self.xyz, params.gap, STEP, params.slack)
-        rules = Rules(params.bond, params.gap, params.gap_open, params.gap_extend, params.longest)
+        gaps = (params.gap, params.gap_open, params.gap_extend)
+        rules = Rules(params.bond, *gaps, params.shortest, params.longest, params.least)
         self.aligner = Aligner(hops, leaps, len(self.xyz), rules)
 
     def best(self, number: int, threshold: float) -> Piece | None:
@@ -134,16 +135,12 @@ class Assembly:
             _, number, seen, piece = heapq.heappop(heap)
             chain = self.chains[number]
             if piece and seen == version:
-                if len(piece.residue) >= self.params.shortest:
-                    chain.put(piece.residue, piece.point, self.xyz)
-                    total += piece.score
-                self.used[piece.point] = len(piece.residue) >= self.params.shortest
-                if len(piece.residue) < self.params.shortest:
-                    # Too short to be told from chance: these cells are closed and the next best is looked for.
-                    chain.cells[piece.point, piece.residue] = NEVER
+                chain.put(piece.residue, piece.point, self.xyz)
+                self.used[piece.point] = True
+                total += piece.score
                 version += 1
             again = self.best(number, threshold)
-            if again and again.score > self.params.least:
+            if again:
                 score = again.score - AWAY * chain.distance(self.xyz[again.point])
                 heapq.heappush(heap, (-score, number, version, again))
         return total

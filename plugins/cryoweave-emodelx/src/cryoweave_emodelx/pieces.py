@@ -18,11 +18,18 @@ class Leaps(NamedTuple):
     """Pairs of points, for residues that have none in between."""
 
     start: Index
-    """``(l,)``."""
-    end: Index
     """Sorted, ``(l,)``."""
+    end: Index
+    """``(l,)``."""
     fewest: NDArray[np.intp]
     """Residues that must be left out between them at least, so that the chain can reach, ``(l,)``."""
+    first: Index
+    """Where the leaps of each point begin, and their number, ``(points + 1,)``."""
+
+    def of(self, points: Index) -> Index:
+        """The leaps that begin at some points."""
+        many = self.first[points + 1] - self.first[points]
+        return np.arange(many.sum()) + np.repeat(self.first[points] - np.cumsum(many) + many, many)
 
 
 class Piece(NamedTuple):
@@ -42,8 +49,11 @@ class Rules(NamedTuple):
     """Residues that may be left out between two placed ones."""
     gap_open: float
     gap_extend: float
+    shortest: int
     longest: int
     """Residues of a piece."""
+    least: float
+    """Its sum."""
 
 
 def leaps_of(xyz: NDArray[np.float64], gap: int, reach: float, slack: float) -> Leaps:
@@ -52,8 +62,9 @@ def leaps_of(xyz: NDArray[np.float64], gap: int, reach: float, slack: float) -> 
     fewest = np.maximum(np.ceil((length - slack) / reach - 1), 1).astype(np.intp)
     pairs, fewest = pairs[length >= SHORTEST].astype(np.intp), fewest[length >= SHORTEST]
     start, end = np.concatenate([pairs, pairs[:, ::-1]]).T
-    order = np.lexsort((start, end))
-    return Leaps(start[order], end[order], np.tile(fewest, 2)[order])
+    order = np.lexsort((end, start))
+    start, end = start[order], end[order]
+    return Leaps(start, end, np.tile(fewest, 2)[order], np.searchsorted(start, np.arange(len(xyz) + 1)))
 
 
 class Sums(NamedTuple):
@@ -99,17 +110,28 @@ class Aligner:
         self.bond = (rules.bond * (hops.worth - 1)).astype(np.float32)
         self.order = np.argsort(hops.head, kind="stable")
         self.heads = hops.head[self.order]
-        self.wide = [leaps.fewest <= g for g in range(1, rules.gap + 1)]
 
     def cost(self, gap: int) -> float:
         """Of so many residues left out."""
         return self.rules.gap_open + self.rules.gap_extend * (gap - 1)
 
     def best(self, cells: Table) -> Piece | None:
-        """The stretch with the largest sum of ``cells (points, residues)`` and bonds; none if nothing gains."""
+        """The stretch with the largest sum of ``cells (points, residues)`` and bonds that is long enough, or none.
+
+        Ends are looked at by falling sums, and those on the way of a better one passed over.
+        """
         table = self._filled(np.ascontiguousarray(cells.T, np.float32))
-        r, i = divmod(int(table.point.argmax()), self.points)
-        return self._traced(table, r, i) if table.point[r, i] > 0 else None
+        ends = np.flatnonzero(table.point.ravel() > self.rules.least)
+        seen = np.zeros(table.point.shape, bool)
+        for end in ends[np.argsort(-table.point.ravel()[ends], kind="stable")].tolist():
+            r, i = divmod(end, self.points)
+            if seen[r, i]:
+                continue
+            piece = self._traced(table, r, i)
+            seen[piece.residue, piece.point] = True
+            if len(piece.residue) >= self.rules.shortest and piece.score > self.rules.least:
+                return piece
+        return None
 
     def _filled(self, cells: Table) -> Sums:
         n, m = len(cells), len(self.hops.tail)
@@ -129,9 +151,11 @@ class Aligner:
         """The best sum of an earlier residue at another point, less the cost of those between."""
         found = np.full(self.points, NEVER, np.float32)
         for gap in range(1, min(self.rules.gap, r - 1) + 1):
-            able = self.wide[gap - 1]
-            values = point[r - 1 - gap][self.leaps.start[able]] - np.float32(self.cost(gap))
-            found = np.maximum(found, _largest(values, self.leaps.end[able], self.points))
+            values = point[r - 1 - gap] - np.float32(self.cost(gap))
+            # A sum that does not pay for the gap is no better than to begin anew.
+            rows = self.leaps.of(np.flatnonzero(values > 0))
+            rows = rows[self.leaps.fewest[rows] <= gap]
+            np.maximum.at(found, self.leaps.end[rows], values[self.leaps.start[rows]])
         return found
 
     def _traced(self, table: Sums, r: int, i: int) -> Piece:
@@ -168,8 +192,9 @@ class Aligner:
 
     def _leap_back(self, table: Sums, state: State) -> State | None:
         """Where a leap to here began."""
-        rows = slice(*np.searchsorted(self.leaps.end, [state.point, state.point + 1]))
-        start, fewest = self.leaps.start[rows], self.leaps.fewest[rows]
+        # Leaps go both ways: those from here end where those to here begin.
+        rows = slice(*self.leaps.first[state.point : state.point + 2])
+        start, fewest = self.leaps.end[rows], self.leaps.fewest[rows]
         best, found = 0.0, None
         for gap in range(1, min(self.rules.gap, state.residue - 1) + 1):
             r = state.residue - 1 - gap
