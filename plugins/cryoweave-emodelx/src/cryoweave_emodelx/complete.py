@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import ModelSet, PointCloud, ProbabilityMaps, Threading
+from cryoweave.data import ModelSet, PointCloud, Poses, ProbabilityMaps, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.bonds import main_chain
 from cryoweave.kernels.grid import interpolate
-from cryoweave_emodelx.parts import Places, chosen_parts, laid_on_points, part_poses
+from cryoweave_emodelx.parts import Places, Pose, chosen_parts, laid_on_points, part_poses
 from cryoweave_emodelx.stages import CompleteParams
 from cryoweave_emodelx.templates import templates_of
 
@@ -39,6 +39,7 @@ def completed(
     params: CompleteParams,
     ctx: Context,
     maps: ProbabilityMaps | None = None,
+    poses: Poses | None = None,
 ) -> Threading:
     """The best candidate, with residues of the predicted models where parts of them fit it and the points."""
     if not len(threading):
@@ -60,12 +61,20 @@ def completed(
         if sequence not in templates:
             filled[number] = Filled(known, confidence, 0, 0)
             continue
-        poses = part_poses(known, templates[sequence].xyz, free, params, ctx)
-        found = chosen_parts(templates[sequence], poses, free, params)
+        template = templates[sequence]
+        tried = part_poses(known, template, poses_of(template.model, poses), free, params, ctx)
+        found = chosen_parts(template, tried, free, params)
         laid = laid_on_points(found, free, params)
         filled[number] = merged(known, confidence, laid.xyz, laid.confidence * supported(laid.xyz, maps, params))
         ctx.note(f"parts of chain {number}", found.parts)
     return as_threading(threading, filled, ctx)
+
+
+def poses_of(model: str, poses: Poses | None) -> list[Pose]:
+    """The given poses of one model."""
+    if poses is None:
+        return []
+    return [Pose(poses.rotation[k], poses.translation[k]) for k in np.flatnonzero(poses.model == model)]
 
 
 def placed(threading: Threading, chain: int, length: int) -> tuple[Xyz, NDArray[np.float64]]:

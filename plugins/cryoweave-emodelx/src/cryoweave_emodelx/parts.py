@@ -62,17 +62,53 @@ class Places:
         return index[:, 0].astype(np.intp), distance[:, 0]
 
 
-def part_poses(known: Xyz, template: Xyz, places: Places, params: CompleteParams, ctx: Context) -> list[Pose]:
-    """Superpositions of the model on stretches of threaded residues, each then laid on the points around it."""
-    both = np.flatnonzero(~np.isnan(known[:, 0]) & ~np.isnan(template[:, 0]))
-    there = np.flatnonzero(~np.isnan(template[:, 0]))
+def part_poses(
+    known: Xyz, template: Template, whole: list[Pose], places: Places, params: CompleteParams, ctx: Context
+) -> list[Pose]:
+    """Poses of parts, each laid on the points around a stretch of the model.
+
+    They begin with superpositions on stretches of threaded residues and with the given poses of the whole model. From
+    the best of these one goes along the chain to both sides: each next stretch begins with the pose of the last.
+    """
+    there = np.flatnonzero(~np.isnan(template.xyz[:, 0]))
+    both = there[~np.isnan(known[there, 0])]
     found = []
     for start in range(0, len(both) - params.anchors + 1, params.stride):
         ctx.progress(start, len(both))
         rows = both[start : start + params.anchors]
-        fit = superpose(template[rows], known[rows])
+        fit = superpose(template.xyz[rows], known[rows])
         if fit.rmsd <= params.rmsd:
-            found.append(_settled(Pose(fit.rotation, fit.translation), rows, template, there, places))
+            found.append(_settled(Pose(fit.rotation, fit.translation), rows, template.xyz, there, places))
+    for pose in whole:
+        ctx.progress(0, 0)
+        found.append(_settled(pose, there, template.xyz, there, places))
+    if not found:
+        return found
+    local = local_support(template, there, found, places)
+    best = np.argsort(-local.max(axis=0), kind="stable")[: params.walks]
+    for k in best.tolist():
+        found += _walked(found[k], int(local[:, k].argmax()), template.xyz, there, places, params, ctx)
+    return found
+
+
+def _walked(
+    pose: Pose,
+    middle: int,
+    template: Xyz,
+    there: NDArray[np.intp],
+    places: Places,
+    params: CompleteParams,
+    ctx: Context,
+) -> list[Pose]:
+    """From a stretch around one residue to both ends of the chain."""
+    half = params.anchors // 2
+    found = []
+    for way in (1, -1):
+        now = pose
+        for at in range(middle, len(there) if way > 0 else -1, way * max(half // 2, 1)):
+            ctx.progress(0, 0)
+            now = _settled(now, there[max(at - half, 0) : at + half + 1], template, there, places)
+            found.append(now)
     return found
 
 
@@ -101,6 +137,15 @@ def support(template: Template, there: NDArray[np.intp], pose: Pose, places: Pla
     return np.asarray(near * (1 + NAMES * odds[np.arange(len(index)), template.kinds[there]]))
 
 
+def local_support(
+    template: Template, there: NDArray[np.intp], poses: list[Pose], places: Places
+) -> NDArray[np.float64]:
+    """Mean support of the residues around each one by each pose, ``(len(there), poses)``."""
+    around = np.linalg.norm(template.xyz[there][:, None] - template.xyz[there][None], axis=2) <= AROUND
+    share = around / around.sum(axis=1, keepdims=True)
+    return np.stack([share @ support(template, there, pose, places) for pose in poses], axis=1)
+
+
 def chosen_parts(template: Template, poses: list[Pose], places: Places, params: CompleteParams) -> Parts:
     """For each residue the pose that the points around it support best, or none; few changes along the chain."""
     there = np.flatnonzero(~np.isnan(template.xyz[:, 0]))
@@ -108,9 +153,7 @@ def chosen_parts(template: Template, poses: list[Pose], places: Places, params: 
     gains = np.zeros(len(found))
     if not poses or not len(there):
         return Parts(found, gains, 0)
-    around = np.linalg.norm(template.xyz[there][:, None] - template.xyz[there][None], axis=2) <= AROUND
-    share = around / around.sum(axis=1, keepdims=True)
-    local = np.stack([share @ support(template, there, pose, places) for pose in poses], axis=1)
+    local = local_support(template, there, poses, places)
     way = best_way(np.concatenate([local - params.support, np.zeros((len(there), 1))], axis=1), SWITCH)
     for k in range(len(poses)):
         rows = way == k

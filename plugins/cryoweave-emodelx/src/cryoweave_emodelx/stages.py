@@ -7,6 +7,7 @@ from cryoweave.data import (
     BondGraph,
     ModelSet,
     PointCloud,
+    Poses,
     ProbabilityMaps,
     SequenceSet,
     Threading,
@@ -69,6 +70,7 @@ class CompleteParams(Params):
     identity: float = param(0.6, "of a model's chain to a given sequence at least", ge=0, le=1, source=SOURCE)
     anchors: int = param(12, "threaded residues that a part of a model is laid on", ge=4, le=1000)
     stride: int = param(2, "residues from one such stretch to the next", ge=1, le=1000)
+    walks: int = param(3, "best poses from which one goes along the whole chain", ge=0, le=1000)
     rmsd: float = param(3.0, "of a part to these residues at most", unit="Å", gt=0, le=50)
     support: float = param(
         0.35, "share of a part's residues that detected points must bear out, by nearness and name", ge=0, le=1
@@ -114,9 +116,15 @@ STAGES = [
         kind=Kind.THREAD,
         summary="parts of predicted models laid on threaded residues and detected points; gaps filled from them",
         load="cryoweave_emodelx.complete:completed",
-        takes={"threading": Threading, "points": PointCloud, "models": ModelSet, "maps": ProbabilityMaps},
+        takes={
+            "threading": Threading,
+            "points": PointCloud,
+            "models": ModelSet,
+            "maps": ProbabilityMaps,
+            "poses": Poses,
+        },
         gives=Threading,
-        optional=("maps",),
+        optional=("maps", "poses"),
         params=CompleteParams,
         cites=(EMODELX,),
     ),
