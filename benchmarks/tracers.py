@@ -35,6 +35,7 @@ TRACERS = {
     "viterbi": ("cryo2struct.viterbi",),
     "beam": ("cryo2struct.beam",),
     "salesman": ("edges.bonds", "deeptracer.trace", "deeptracer.assign"),
+    "hops": ("edges.bonds", "emodelx.align"),
     "routes": ("edges.bonds", "trace.routes", "deeptracer.assign"),
 }
 NAMES = {BondGraph: "bonds", Traces: "traces", Threading: "threading"}

@@ -5,62 +5,21 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import BondGraph, PointCloud, Sequence, SequenceSet, Threading
+from cryoweave.data import BondGraph, PointCloud, SequenceSet, Threading
 from cryoweave.data.residues import PROTEIN_NAMES
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.evidence import LETTERS, AminoEvidence, kinds_of
-from cryoweave_emodelx.connect import connected
-from cryoweave_emodelx.hops import Hops, Index, Table, hops_of, residue_scores
-from cryoweave_emodelx.pieces import NEVER, Aligner, Piece, Rules, leaps_of
+from cryoweave_emodelx.chain import STEP, Chain
+from cryoweave_emodelx.connect import Ground, connected
+from cryoweave_emodelx.hops import Hops, Table, hops_of, residue_scores
+from cryoweave_emodelx.pieces import Aligner, Piece, Rules, leaps_of
 from cryoweave_emodelx.stages import AlignParams
 
-STEP = 3.8
-"""Å between the Cα of neighbours (trans peptide)."""
 AWAY = 0.02
 """For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
 SHARPNESS = 0.5
 """Share of the scores that counts for confidence: neighbours' errors go together."""
-
-
-class Chain:
-    """A chain of the sequences and what is placed of it."""
-
-    def __init__(self, sequence: Sequence, cells: Table, own: Table) -> None:
-        self.letters, self.cells, self.own = sequence.letters, cells, own
-        self.point = np.full(len(sequence), -1, np.intp)
-        self.xyz = np.full((len(sequence), 3), np.nan)
-
-    def placed(self) -> Index:
-        """Indices of the residues that have a place."""
-        return np.flatnonzero(~np.isnan(self.xyz[:, 0]))
-
-    def put(self, residue: Index, point: Index, xyz: NDArray[np.float64]) -> None:
-        """Give residues their places."""
-        self.point[residue] = point
-        self.xyz[residue] = xyz[point]
-
-    def open_cells(self, xyz: NDArray[np.float64], used: NDArray[np.bool_], slack: float) -> Table:
-        """What may still be placed, where the chain can reach from the nearest placed residues to both sides."""
-        there = self.placed()
-        found = np.where(used[:, None], NEVER, self.cells)
-        if not len(there):
-            return found
-        residues = np.arange(len(self.point))
-        after = np.searchsorted(there, residues)
-        for index in (after - 1, after):
-            known = (index >= 0) & (index < len(there))
-            anchor = there[np.clip(index, 0, len(there) - 1)]
-            reach = STEP * np.abs(residues - anchor) + slack
-            away = np.linalg.norm(xyz[:, None] - self.xyz[anchor][None], axis=2)
-            found[known & (away > reach)] = NEVER
-        found[:, there] = NEVER
-        return found
-
-    def distance(self, xyz: NDArray[np.float64]) -> float:
-        """Å from the middle of some points to that of what is placed."""
-        there = self.placed()
-        return float(np.linalg.norm(xyz.mean(axis=0) - self.xyz[there].mean(axis=0))) if len(there) else 0.0
 
 
 def check(params: AlignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
@@ -89,7 +48,7 @@ def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: 
     score = sum(assembly.filled(threshold, ctx) for threshold in params.threshold)
     for most in params.connect:
         for chain in chains.values():
-            connected(chain, assembly, most, ctx)
+            connected(chain, assembly.ground(), most, params, ctx)
     return as_threading(sequences, assembly, score, ctx)
 
 
@@ -103,7 +62,8 @@ def amino_table(points: PointCloud, evidence: str) -> Table:
     if evidence == "log-odds":
         found = known.log_odds(points.xyz)
     else:
-        found = points.probabilities[:, [points.classes.index(PROTEIN_NAMES[letter]) for letter in LETTERS]]
+        columns = [points.classes.index(PROTEIN_NAMES[letter]) for letter in LETTERS]
+        found = points.probabilities[:, columns].astype(np.float64)
     return np.concatenate([found, np.zeros((len(points), 1))], axis=1).astype(np.float32)
 
 
@@ -117,6 +77,10 @@ class Assembly:
         gaps = (params.gap, params.gap_open, params.gap_extend)
         rules = Rules(params.bond, *gaps, params.shortest, params.longest, params.least)
         self.aligner = Aligner(hops, leaps, len(self.xyz), rules)
+
+    def ground(self) -> Ground:
+        """What gaps are closed on."""
+        return Ground(self.xyz, self.hops, self.aligner.bond, self.used)
 
     def best(self, number: int, threshold: float) -> Piece | None:
         """The best piece of a chain as things stand."""

@@ -10,7 +10,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.bonds import main_chain
 from cryoweave.kernels.grid import interpolate
-from cryoweave_emodelx.parts import Places, Pose, chosen_parts, laid_on_points, part_poses
+from cryoweave_emodelx.parts import Known, Places, Pose, chosen_parts, laid_on_points, part_poses
 from cryoweave_emodelx.stages import CompleteParams
 from cryoweave_emodelx.templates import templates_of
 
@@ -62,8 +62,9 @@ def completed(
             filled[number] = Filled(known, confidence, 0, 0)
             continue
         template = templates[sequence]
-        tried = part_poses(known, template, poses_of(template.model, poses), free, params, ctx)
-        found = chosen_parts(template, tried, free, params)
+        threaded = Known(known, confidence)
+        tried = part_poses(threaded, template, poses_of(template.model, poses), free, params, ctx)
+        found = chosen_parts(template, tried, free, threaded, params)
         laid = laid_on_points(found, free, params)
         filled[number] = merged(known, confidence, laid.xyz, laid.confidence * supported(laid.xyz, maps, params))
         ctx.note(f"parts of chain {number}", found.parts)

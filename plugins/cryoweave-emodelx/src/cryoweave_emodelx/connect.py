@@ -1,16 +1,29 @@
 """Short gaps between placed residues, by paths of free points."""
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave.host import Context
+from cryoweave_emodelx.chain import STEP, Chain
+from cryoweave_emodelx.hops import Hops, Index
+from cryoweave_emodelx.stages import AlignParams
 
-if TYPE_CHECKING:
-    from cryoweave_emodelx.align import Assembly, Chain
+
+class Ground(NamedTuple):
+    """Points and bonds on which gaps are closed."""
+
+    xyz: NDArray[np.float64]
+    """Å, ``(n, 3)``."""
+    hops: Hops
+    bond: NDArray[np.float32]
+    """What each step gains, ``(m,)``."""
+    used: NDArray[np.bool_]
+    """Points that hold a residue, ``(n,)``; changed."""
 
 
-def connected(chain: "Chain", assembly: "Assembly", most: int, ctx: Context) -> None:
+def connected(chain: Chain, ground: Ground, most: int, params: AlignParams, ctx: Context) -> None:
     """Residues missing between two placed ones, at most so many, on the best path of free points between them.
 
     Where there is none, gaps of few residues go on the line between, if the chain can be that long.
@@ -21,21 +34,21 @@ def connected(chain: "Chain", assembly: "Assembly", most: int, ctx: Context) -> 
         if not 0 < gap <= most or chain.point[a] < 0 or chain.point[b] < 0:
             continue
         ctx.progress(0, 0)
-        path = bridge(chain, assembly, a, b)
+        path = bridge(chain, ground, a, b)
         if path is not None:
-            chain.put(np.arange(a + 1, b), path, assembly.xyz)
-            assembly.used[path] = True
-        elif gap <= assembly.params.gap:
-            _on_the_line(chain, assembly, a, b)
+            chain.put(np.arange(a + 1, b), path, ground.xyz)
+            ground.used[path] = True
+        elif gap <= params.gap:
+            _on_the_line(chain, a, b, params.slack)
 
 
-def bridge(chain: "Chain", assembly: "Assembly", a: int, b: int) -> "np.ndarray | None":
+def bridge(chain: Chain, ground: Ground, a: int, b: int) -> Index | None:
     """Free points for the residues between two placed ones: the best sum of cells and bonds; none if they do not join.
 
     Each point is at the end of its best path only, so that a path that would come twice to one is none.
     """
-    hops, bond = assembly.hops, assembly.aligner.bond
-    free = ~assembly.used
+    hops, bond = ground.hops, ground.bond
+    free = ~ground.used
     start, goal = int(chain.point[a]), int(chain.point[b])
     score = np.full(len(free), -np.inf)
     score[start] = 0.0
@@ -61,8 +74,8 @@ def bridge(chain: "Chain", assembly: "Assembly", a: int, b: int) -> "np.ndarray 
     return points if len({*points.tolist()}) == len(points) else None
 
 
-def _on_the_line(chain: "Chain", assembly: "Assembly", a: int, b: int) -> None:
+def _on_the_line(chain: Chain, a: int, b: int, slack: float) -> None:
     apart = float(np.linalg.norm(chain.xyz[b] - chain.xyz[a]))
-    if apart <= 3.8 * (b - a) + assembly.params.slack:
+    if apart <= STEP * (b - a) + slack:
         share = ((np.arange(a + 1, b) - a) / (b - a))[:, None]
         chain.xyz[a + 1 : b] = chain.xyz[a] + share * (chain.xyz[b] - chain.xyz[a])

@@ -26,6 +26,9 @@ AROUND = 12.0
 """Å: residues so near in the model say together whether a part fits."""
 NAMES = 0.1
 """Of the log-odds of its amino acid in a residue's support."""
+THREADED, MEANT = 0.5, 3.0
+"""Of a threaded residue's confidence in the support: for a part that has it at the same place, within about so many Å,
+half as much against one that has it elsewhere."""
 SWITCH = 0.5
 """Support that going from one part to another along the chain costs."""
 Xyz = NDArray[np.float64]
@@ -48,6 +51,15 @@ class Parts(NamedTuple):
     parts: int
 
 
+class Known(NamedTuple):
+    """Threaded residues of a chain."""
+
+    xyz: Xyz
+    """Å, NaN where there is none, ``(n, 3)``."""
+    confidence: NDArray[np.float64]
+    """0..1, ``(n,)``."""
+
+
 class Places:
     """Detected points, and which of them hold residues already."""
 
@@ -63,7 +75,7 @@ class Places:
 
 
 def part_poses(
-    known: Xyz, template: Template, whole: list[Pose], places: Places, params: CompleteParams, ctx: Context
+    known: Known, template: Template, whole: list[Pose], places: Places, params: CompleteParams, ctx: Context
 ) -> list[Pose]:
     """Poses of parts, each laid on the points around a stretch of the model.
 
@@ -71,12 +83,12 @@ def part_poses(
     the best of these one goes along the chain to both sides: each next stretch begins with the pose of the last.
     """
     there = np.flatnonzero(~np.isnan(template.xyz[:, 0]))
-    both = there[~np.isnan(known[there, 0])]
+    both = there[~np.isnan(known.xyz[there, 0])]
     found = []
     for start in range(0, len(both) - params.anchors + 1, params.stride):
         ctx.progress(start, len(both))
         rows = both[start : start + params.anchors]
-        fit = superpose(template.xyz[rows], known[rows])
+        fit = superpose(template.xyz[rows], known.xyz[rows])
         if fit.rmsd <= params.rmsd:
             found.append(_settled(Pose(fit.rotation, fit.translation), rows, template.xyz, there, places))
     for pose in whole:
@@ -84,7 +96,7 @@ def part_poses(
         found.append(_settled(pose, there, template.xyz, there, places))
     if not found:
         return found
-    local = local_support(template, there, found, places)
+    local = local_support(template, there, found, places, known)
     best = np.argsort(-local.max(axis=0), kind="stable")[: params.walks]
     for k in best.tolist():
         found += _walked(found[k], int(local[:, k].argmax()), template.xyz, there, places, params, ctx)
@@ -128,32 +140,40 @@ def _settled(pose: Pose, rows: NDArray[np.intp], template: Xyz, there: NDArray[n
     return pose
 
 
-def support(template: Template, there: NDArray[np.intp], pose: Pose, places: Places) -> NDArray[np.float64]:
-    """How well the points agree with each residue that the model has, by nearness and amino acid, ``(len(there),)``."""
+def support(
+    template: Template, there: NDArray[np.intp], pose: Pose, places: Places, known: Known
+) -> NDArray[np.float64]:
+    """How well points and threading agree with each residue that the model has, ``(len(there),)``.
+
+    Points by how near they are and by their amino acids.
+    """
     moved = template.xyz[there] @ pose.rotation.T + pose.translation
     index, distance = places.near(moved)
     near = np.where(places.used[index], 0.0, np.exp(-((distance / WIDTH) ** 2)))
     odds = np.concatenate([places.evidence.log_odds(places.xyz[index]), np.zeros((len(index), 1))], axis=1)
-    return np.asarray(near * (1 + NAMES * odds[np.arange(len(index)), template.kinds[there]]))
+    seen = near * (1 + NAMES * odds[np.arange(len(index)), template.kinds[there]])
+    apart = np.linalg.norm(moved - known.xyz[there], axis=1)
+    meant = np.nan_to_num(1.5 * np.exp(-((apart / MEANT) ** 2)) - 0.5)
+    return np.asarray(seen + THREADED * known.confidence[there] * meant)
 
 
 def local_support(
-    template: Template, there: NDArray[np.intp], poses: list[Pose], places: Places
+    template: Template, there: NDArray[np.intp], poses: list[Pose], places: Places, known: Known
 ) -> NDArray[np.float64]:
     """Mean support of the residues around each one by each pose, ``(len(there), poses)``."""
     around = np.linalg.norm(template.xyz[there][:, None] - template.xyz[there][None], axis=2) <= AROUND
     share = around / around.sum(axis=1, keepdims=True)
-    return np.stack([share @ support(template, there, pose, places) for pose in poses], axis=1)
+    return np.stack([share @ support(template, there, pose, places, known) for pose in poses], axis=1)
 
 
-def chosen_parts(template: Template, poses: list[Pose], places: Places, params: CompleteParams) -> Parts:
+def chosen_parts(template: Template, poses: list[Pose], places: Places, known: Known, params: CompleteParams) -> Parts:
     """For each residue the pose that the points around it support best, or none; few changes along the chain."""
     there = np.flatnonzero(~np.isnan(template.xyz[:, 0]))
     found = np.full(template.xyz.shape, np.nan)
     gains = np.zeros(len(found))
     if not poses or not len(there):
         return Parts(found, gains, 0)
-    local = local_support(template, there, poses, places)
+    local = local_support(template, there, poses, places, known)
     way = best_way(np.concatenate([local - params.support, np.zeros((len(there), 1))], axis=1), SWITCH)
     for k in range(len(poses)):
         rows = way == k

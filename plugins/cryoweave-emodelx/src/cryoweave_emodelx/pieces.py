@@ -29,7 +29,8 @@ class Leaps(NamedTuple):
     def of(self, points: Index) -> Index:
         """The leaps that begin at some points."""
         many = self.first[points + 1] - self.first[points]
-        return np.arange(many.sum()) + np.repeat(self.first[points] - np.cumsum(many) + many, many)
+        shift = self.first[points] - np.cumsum(many) + many
+        return np.asarray(np.arange(many.sum()) + np.repeat(shift, many))
 
 
 class Piece(NamedTuple):
