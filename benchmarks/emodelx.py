@@ -1,4 +1,4 @@
-"""EModelX's stages on real maps behind our network, masked and in solvent, without and with a model like a predicted one.
+"""EModelX's stages on real maps behind our network, masked and in solvent, without and with predicted-like models.
 
     .venv/bin/python benchmarks/emodelx.py ../shared/data [--maps A,B] [--seeds N]
 
@@ -25,7 +25,7 @@ MAPS = {
     "EMD-6555": ("emd6555_pcv2/riken_6555_masked.mrc.gz", "emd6555_pcv2/riken_6555_native.pdb"),
     "EMD-30342": ("emd30342_integrin/emd_30342_A_z4.mrc.gz", "emd30342_integrin/7cec_A.cif.gz"),
 }
-PUBLISHED = {"evidence": "probability", "threshold": (2.0,), "least": 0.0}
+PUBLISHED = {"evidence": "probability", "hops": (6,), "threshold": (2.0,), "least": 0.0}
 FIGURES = ("recall", "precision", "right_residue", "tm_score")
 
 
@@ -81,8 +81,8 @@ def main() -> None:
     for name in options.maps.split(","):
         density, native = (options.data / "maps" / one for one in MAPS[name])
         masked, model = load_map(density), load_model(native)
-        trace = model.trace_atoms()
-        model = model.select(model.chain == max({*trace.chain.tolist()}, key=trace.chain.tolist().count))
+        chains = model.trace_atoms().chain.tolist()
+        model = model.select(model.chain == max(dict.fromkeys(chains), key=chains.count))
         for where in ("masked", "solvent"):
             own = masked if where == "masked" else run_stage("map.solvent", density=masked)
             for line in lines(name, own, model, where, options.seeds):

@@ -35,21 +35,32 @@ def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: 
         raise StageError("no two points are bonded", "look at the points; is their distance in Å?")
     table = amino_table(bonds.points, params.evidence)
     hops = hops_of(bonds)
-    chains: dict[int, Chain] = {}
-    number = 0
+    found = []
+    for count in params.hops:
+        assembly = Assembly(bonds, hops, chains_of(sequences, table, hops, count, params), params)
+        for threshold in params.threshold:
+            assembly.fill(threshold, ctx)
+        for most in params.connect:
+            for chain in assembly.chains.values():
+                connected(chain, assembly.ground(), most, params, ctx)
+        found.append(assembly)
+    scores = [one.score() for one in found]
+    best = int(np.argmax(scores))
+    ctx.note("steps to each side", params.hops[best])
+    return as_threading(sequences, found[best], scores[best], ctx)
+
+
+def chains_of(sequences: SequenceSet, table: Table, hops: Hops, count: int, params: AlignParams) -> dict[int, Chain]:
+    """The protein chains by number, with how well each residue fits at each point."""
+    chains, number = {}, 0
     for sequence in sequences:
         if sequence.molecule == "protein":
             own = table[:, kinds_of(sequence.letters)]
-            scores = residue_scores(own, hops, params.hops, params.branches)
+            scores = residue_scores(own, hops, count, params.branches)
             for copy in range(sequence.copies):
-                chains[number + copy] = Chain(sequence, scores.copy(), own)
+                chains[number + copy] = Chain(sequence, scores, own)
         number += sequence.copies
-    assembly = Assembly(bonds, hops, chains, params)
-    score = sum(assembly.filled(threshold, ctx) for threshold in params.threshold)
-    for most in params.connect:
-        for chain in chains.values():
-            connected(chain, assembly.ground(), most, params, ctx)
-    return as_threading(sequences, assembly, score, ctx)
+    return chains
 
 
 def amino_table(points: PointCloud, evidence: str) -> Table:
@@ -87,13 +98,21 @@ class Assembly:
         cells = self.chains[number].open_cells(self.xyz, self.used, self.params.slack)
         return self.aligner.best(cells - np.float32(threshold))
 
-    def filled(self, threshold: float, ctx: Context) -> float:
-        """Always the piece with the highest score above a threshold of its residues; the sum of all.
+    def score(self) -> float:
+        """What the amino acids say of the placed residues by themselves, without their neighbours."""
+        total = 0.0
+        for chain in self.chains.values():
+            there = np.flatnonzero(chain.point >= 0)
+            total += float(chain.own[chain.point[there], there].sum(dtype=np.float64))
+        return total
+
+    def fill(self, threshold: float, ctx: Context) -> None:
+        """Always the piece with the highest score above a threshold of its residues.
 
         What is placed makes no other piece better, so a chain's piece is worked out anew only when it comes up.
         """
         heap: list[tuple[float, int, int, Piece | None]] = [(-np.inf, number, -1, None) for number in self.chains]
-        version, total = 0, 0.0
+        version = 0
         while heap:
             ctx.progress(sum(len(one.placed()) for one in self.chains.values()), 0)
             _, number, seen, piece = heapq.heappop(heap)
@@ -101,13 +120,11 @@ class Assembly:
             if piece and seen == version:
                 chain.put(piece.residue, piece.point, self.xyz)
                 self.used[piece.point] = True
-                total += piece.score
                 version += 1
             again = self.best(number, threshold)
             if again:
                 score = again.score - AWAY * chain.distance(self.xyz[again.point])
                 heapq.heappush(heap, (-score, number, version, again))
-        return total
 
 
 def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: Context) -> Threading:

@@ -46,7 +46,11 @@ class AlignParams(Params):
         "log-odds",
         "of amino acids: the detector's probabilities as published, or their log-odds against the mean of all points",
     )
-    hops: int = param(6, "steps to each side whose amino acids count", ge=0, le=30, source=SOURCE)
+    hops: tuple[int, ...] = param(
+        (6, 8),
+        "steps to each side whose amino acids count; of several numbers the one whose residues fit best by themselves; "
+        f"{SOURCE}: 6",
+    )
     branches: int = param(2, "best neighbours of each point that are gone to", ge=1, le=6, source=SOURCE)
     threshold: tuple[float, ...] = param(
         (4.0, 2.0), f"score above which a residue fits at a point, one round of stretches for each; {SOURCE}: 2"
