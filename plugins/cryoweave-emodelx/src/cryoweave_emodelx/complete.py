@@ -36,16 +36,20 @@ def completed(
     threading: Threading,
     points: PointCloud,
     models: ModelSet,
+    maps: ProbabilityMaps | None,
+    poses: Poses | None,
     params: CompleteParams,
     ctx: Context,
-    maps: ProbabilityMaps | None = None,
-    poses: Poses | None = None,
 ) -> Threading:
     """The best candidate, with residues of the predicted models where parts of them fit it and the points."""
     if not len(threading):
         raise StageError("there is no candidate to complete", "look at the steps before")
     if not len(points):
         raise StageError("there are no points to lay the models on", "lower the detector's threshold")
+    if maps is not None and not (main_chain(maps).values >= params.main_chain).any():
+        raise StageError(
+            "the maps have no main chain", "are they those of this density? Lower `main_chain`, or leave them out"
+        )
     templates = templates_of(models, threading.sequences, params.identity)
     if not templates:
         raise StageError(
@@ -99,9 +103,13 @@ def supported(xyz: Xyz, maps: ProbabilityMaps | None, params: CompleteParams) ->
 
 
 def merged(known: Xyz, confidence: NDArray[np.float64], laid: Xyz, share: NDArray[np.float64]) -> Filled:
-    """The model's residues where they are laid; those threaded elsewhere only where they go with them."""
-    mine = ~np.isnan(laid[:, 0]) & (share > 0)
+    """The model's residues where they are laid, unless they are threaded elsewhere and that is surer.
+
+    Threaded residues without a place in a part stay where they go with the others.
+    """
     before = ~np.isnan(known[:, 0])
+    elsewhere = before & (np.linalg.norm(known - laid, axis=1) > CLASH) & (confidence > share)
+    mine = ~np.isnan(laid[:, 0]) & (share > 0) & ~elsewhere
     xyz = np.where(mine[:, None], laid, np.nan)
     sure = np.where(mine, share, 0.0)
     for k in np.flatnonzero(before & ~mine).tolist():
