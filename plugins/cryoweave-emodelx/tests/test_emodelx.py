@@ -21,7 +21,7 @@ from cryoweave.testing import (
     simulated_map,
 )
 from cryoweave_emodelx.complete import merged
-from cryoweave_emodelx.parts import best_way
+from cryoweave_emodelx.parts import Known, Laid, best_way
 from cryoweave_emodelx.templates import templates_of
 
 CLASSES = ("CA", "backbone", *AMINO_ACIDS)
@@ -170,6 +170,7 @@ def test_a_gap_is_filled_from_a_model_with_a_domain_moved(seed):
     after = run_stage("emodelx.complete", threading=threading, points=points, models=models)
     assert right(after, LONG) > max(before + 0.1, 0.8)
     assert "added" in after.origin[0]
+    assert {"predicted model, on a detected point"} <= {*after.origins()}
 
 
 def test_poses_of_the_whole_model_do_without_any_residue():
@@ -215,7 +216,9 @@ def test_threaded_residues_that_do_not_go_with_a_part_are_dropped():
     laid[:3] = [[0, 0, 0], [3.8, 0, 0], [7.6, 0, 0]]
     known = np.full((6, 3), np.nan)
     known[3:] = [[11.4, 0, 0], [7.6, 1.0, 0], [90, 0, 0]]
-    found = merged(known, np.full(6, 0.5), laid, np.full(6, 0.9))
+    on_point = np.array([True, False, True, False, False, False])
+    found = merged(Known(known, np.full(6, 0.5)), Laid(laid, np.full(6, 0.9), on_point), np.full(6, 0.9))
+    assert found.part.tolist() == [0, 1, 0, -1, -1, -1]
     assert np.flatnonzero(~np.isnan(found.xyz[:, 0])).tolist() == [0, 1, 2, 3]
     np.testing.assert_allclose(found.confidence[:4], [0.9, 0.9, 0.9, 0.5])
     assert (found.added, found.moved) == (3, 0)

@@ -135,6 +135,7 @@ def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: 
         raise StageError("no residue fits any point", "is this the density of the given sequences?")
     ctx.note("residues placed", count)
     ctx.note("score", round(score, 2))
+    on_line = np.concatenate([assembly.chains[number].point[one] < 0 for number, one in rows.items()])
     confidence = [confidence_of(chain)[rows[number]] for number, chain in assembly.chains.items()]
     return Threading(
         sequences=sequences,
@@ -145,6 +146,8 @@ def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: 
         confidence=np.concatenate(confidence).astype(np.float32),
         score=np.array([score]),
         origin=("stretches along sampled paths, best first",),
+        part=np.where(on_line, 0, -1),
+        parts=("on the line between its neighbours",),
     )
 
 

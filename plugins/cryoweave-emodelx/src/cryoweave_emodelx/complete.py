@@ -10,7 +10,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.bonds import main_chain
 from cryoweave.kernels.grid import interpolate
-from cryoweave_emodelx.parts import Known, Places, Pose, chosen_parts, laid_on_points, part_poses
+from cryoweave_emodelx.parts import Known, Laid, Places, Pose, chosen_parts, laid_on_points, part_poses
 from cryoweave_emodelx.stages import CompleteParams
 from cryoweave_emodelx.templates import templates_of
 
@@ -18,6 +18,7 @@ STEP = 3.8
 """Å between the Cα of neighbours (trans peptide)."""
 CLASH = 2.5
 """Å between different residues at least: Terashi et al. 2024, Nat. Methods 21, 122."""
+PARTS = ("predicted model, on a detected point", "predicted model, without a point")
 Xyz = NDArray[np.float64]
 
 
@@ -26,6 +27,8 @@ class Filled(NamedTuple):
 
     xyz: Xyz
     confidence: NDArray[np.float64]
+    part: NDArray[np.intp]
+    """0 or 1 where a model's part was laid, on a point or not (`PARTS`), -1 elsewhere."""
     added: int
     """Residues that had no place before."""
     moved: int
@@ -63,14 +66,14 @@ def completed(
         ctx.progress(number, len(chains))
         known, confidence = placed(threading, number, len(threading.chains()[number][0]))
         if sequence not in templates:
-            filled[number] = Filled(known, confidence, 0, 0)
+            filled[number] = Filled(known, confidence, np.full(len(known), -1), 0, 0)
             continue
         template = templates[sequence]
         threaded = Known(known, confidence)
         tried = part_poses(threaded, template, poses_of(template.model, poses), free, params, ctx)
         found = chosen_parts(template, tried, free, threaded, params)
         laid = laid_on_points(found, free, params)
-        filled[number] = merged(known, confidence, laid.xyz, laid.confidence * supported(laid.xyz, maps, params))
+        filled[number] = merged(threaded, laid, laid.confidence * supported(laid.xyz, maps, params))
         ctx.note(f"parts of chain {number}", found.parts)
     return as_threading(threading, filled, ctx)
 
@@ -102,15 +105,16 @@ def supported(xyz: Xyz, maps: ProbabilityMaps | None, params: CompleteParams) ->
     return found
 
 
-def merged(known: Xyz, confidence: NDArray[np.float64], laid: Xyz, share: NDArray[np.float64]) -> Filled:
+def merged(threaded: Known, laid: Laid, share: NDArray[np.float64]) -> Filled:
     """The model's residues where they are laid, unless they are threaded elsewhere and that is surer.
 
     Threaded residues without a place in a part stay where they go with the others.
     """
+    known, confidence = threaded
     before = ~np.isnan(known[:, 0])
-    elsewhere = before & (np.linalg.norm(known - laid, axis=1) > CLASH) & (confidence > share)
-    mine = ~np.isnan(laid[:, 0]) & (share > 0) & ~elsewhere
-    xyz = np.where(mine[:, None], laid, np.nan)
+    elsewhere = before & (np.linalg.norm(known - laid.xyz, axis=1) > CLASH) & (confidence > share)
+    mine = ~np.isnan(laid.xyz[:, 0]) & (share > 0) & ~elsewhere
+    xyz = np.where(mine[:, None], laid.xyz, np.nan)
     sure = np.where(mine, share, 0.0)
     for k in np.flatnonzero(before & ~mine).tolist():
         if _goes_with(known[k], k, xyz, mine):
@@ -118,7 +122,8 @@ def merged(known: Xyz, confidence: NDArray[np.float64], laid: Xyz, share: NDArra
     # The trailing comparison is false for NaN, so that residues new to the model do not count as moved.
     apart = np.linalg.norm(xyz - known, axis=1)
     added = int((mine & ~before).sum())
-    return Filled(xyz, sure, added, int((apart > CLASH).sum()))
+    part = np.where(mine, np.where(laid.on_point, 0, 1), -1)
+    return Filled(xyz, sure, part, added, int((apart > CLASH).sum()))
 
 
 def _goes_with(at: Xyz, k: int, xyz: Xyz, mine: NDArray[np.bool_]) -> bool:
@@ -150,5 +155,7 @@ def as_threading(threading: Threading, filled: dict[int, Filled], ctx: Context) 
         xyz=np.concatenate([filled[number].xyz[one] for number, one in rows.items()]),
         confidence=np.concatenate([filled[number].confidence[one] for number, one in rows.items()]).astype(np.float32),
         score=threading.score[:1],
+        part=np.concatenate([filled[number].part[one] for number, one in rows.items()]),
+        parts=PARTS,
         origin=(f"{origin}; {added} residues added and {moved} moved by predicted models",),
     )

@@ -200,10 +200,11 @@ def best_way(gain: NDArray[np.float64], switch: float) -> NDArray[np.intp]:
 
 
 class Laid(NamedTuple):
-    """Residues as they are laid, ``(n, 3)`` and ``(n,)``."""
+    """Residues as they are laid, ``(n, 3)`` and ``(n,)``, and which lie on detected points."""
 
     xyz: Xyz
     confidence: NDArray[np.float64]
+    on_point: NDArray[np.bool_]
 
 
 def laid_on_points(parts: Parts, places: Places, params: CompleteParams) -> Laid:
@@ -213,8 +214,9 @@ def laid_on_points(parts: Parts, places: Places, params: CompleteParams) -> Laid
     """
     there = np.flatnonzero(~np.isnan(parts.xyz[:, 0]))
     xyz, confidence = parts.xyz.copy(), 0.5 * parts.support
+    on_point = np.zeros(len(xyz), bool)
     if not len(there):
-        return Laid(xyz, confidence)
+        return Laid(xyz, confidence, on_point)
     distance = np.linalg.norm(parts.xyz[there][:, None] - places.xyz[None], axis=2)
     near = (distance <= params.catch) & ~places.used
     # A pair that is too far costs more than any number of near ones.
@@ -229,4 +231,5 @@ def laid_on_points(parts: Parts, places: Places, params: CompleteParams) -> Laid
     xyz[there] += np.where(total > 1e-3, weight @ shift / np.maximum(total, 1e-3), 0)
     xyz[there[row]] = places.xyz[point]
     confidence[there[row]] = parts.support[there[row]]
-    return Laid(xyz, confidence)
+    on_point[there[row]] = True
+    return Laid(xyz, confidence, on_point)
