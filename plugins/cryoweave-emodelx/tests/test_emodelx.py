@@ -90,7 +90,8 @@ class TestComplete(StageContract):
 def without(threading, first, last):
     """A threading with a gap."""
     kept = (threading.residue < first) | (threading.residue >= last)
-    columns = {name: getattr(threading, name)[kept] for name in ("candidate", "chain", "residue", "xyz", "confidence")}
+    names = ("candidate", "chain", "residue", "xyz", "confidence", "part")
+    columns = {name: getattr(threading, name)[kept] for name in names}
     return replace(threading, **columns)
 
 
