@@ -203,6 +203,8 @@ def test_residues_are_looked_for_on_the_states_with_the_best_odds(seed, rest):
     (all_,) = run(rounds=0)
     for row, own in zip(np.isfinite(one.messages), all_.shares, strict=True):
         assert own[row].min() >= own[~row].max()
+    (two,) = visits(emission, [(range(length), 2)], layers, breaks, rounds=3, keep=keep)
+    np.testing.assert_array_equal(np.isfinite(two.messages).sum(axis=1), 2 * keep)
     (again,) = run(rounds=2, messages=[few.messages])
     np.testing.assert_array_equal(np.isfinite(again.messages), looked)
     (whole,) = run(rounds=3)

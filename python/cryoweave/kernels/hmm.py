@@ -229,9 +229,9 @@ def visits(
     rounds, pace
         How often messages are sent, and the share of a new message in the one that is sent.
     keep
-        States that each residue is looked for on in the end, those with the best odds: half as many in every round as
-        in the one before, until there are so few. All if absent. Time then grows with residues * ``keep`` and not
-        with residues * states.
+        States that each residue is looked for on in the end for each copy of its sequence, those with the best odds:
+        half as many in every round as in the one before, until there are so few. All if absent. Time then grows with
+        the residues of all copies * ``keep`` and not with residues * states.
     messages
         Of an earlier call, to go on from; what is -inf there is not looked at.
     progress

@@ -14,8 +14,8 @@ pub struct Passing {
     pub rounds: usize,
     /// Share of a new message in the one that is sent, 0 to 1.
     pub pace: f64,
-    /// States that each residue is looked for on in the end: half as many in every round as in the one before, those
-    /// with the best odds, until there are so few.
+    /// States that each residue is looked for on in the end, for each copy of its sequence: half as many in every round
+    /// as in the one before, those with the best odds, until there are so few.
     pub keep: usize,
 }
 
@@ -87,7 +87,7 @@ pub fn visits(
         if round < passing.rounds {
             if room > passing.keep {
                 room = passing.keep.max(room / 2);
-                narrow(sequences, &mut beliefs, &mut rows, room);
+                narrow(sequences, &mut beliefs, &mut rows, room, passing.keep);
             }
             send(sequences, &mut beliefs, &rows, passing.pace);
         }
@@ -96,11 +96,11 @@ pub fn visits(
 }
 
 /// Look for each residue on fewer states.
-fn narrow(sequences: &[(Emission, usize)], beliefs: &mut [Belief], rows: &mut [Rows], room: usize) {
+fn narrow(sequences: &[(Emission, usize)], beliefs: &mut [Belief], rows: &mut [Rows], room: usize, keep: usize) {
     for (((_, copies), belief), rows) in sequences.iter().zip(beliefs).zip(rows) {
         let Belief { shares, messages } = belief;
         let value = |residue, state| odds(shares[[residue, state]], messages[[residue, state]], *copies);
-        *rows = rows.narrowed(room, value);
+        *rows = rows.narrowed(room.max(keep.saturating_mul(*copies)), value);
         for (residue, (mut shares, mut messages)) in shares.rows_mut().into_iter().zip(messages.rows_mut()).enumerate()
         {
             let mut kept = rows.of(residue).iter().peekable();
