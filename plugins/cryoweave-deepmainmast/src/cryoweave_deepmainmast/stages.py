@@ -64,7 +64,7 @@ STAGES = [
         cites=(DOI,),
     ),
 ]
-RECIPES = ("deepmainmast", "deepmainmast-mainmast")
+RECIPES = ("deepmainmast", "deepmainmast-plus", "deepmainmast-mainmast")
 
 
 @hookimpl

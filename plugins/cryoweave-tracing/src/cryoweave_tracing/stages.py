@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from cryoweave.data import BondGraph, DensityMap, PointCloud, ProbabilityMaps, SequenceSet, Threading, Traces
+from cryoweave.data import BondGraph, DensityMap, ModelSet, PointCloud, ProbabilityMaps, SequenceSet, Threading, Traces
 from cryoweave.host import Kind, Params, Stage, hookimpl, param
 
 DEEPMAINMAST = "10.1038/s41592-023-02099-0"
@@ -67,6 +67,32 @@ class AssembleParams(Params):
     clash: float = param(2.5, "that two residues must be apart", unit="Å", gt=0, le=100, source=ROUTING)
 
 
+class GridParams(Params):
+    """Parameters of ``assemble.grid``."""
+
+    vehicles: tuple[int, ...] = param((5, 10, 20, 40), "routes at most, each a setting", source=ROUTING)
+    rounds: tuple[int, ...] = param(
+        (5, 10, 20), "pieces of each sequence on each trace, each a setting", source=ROUTING
+    )
+    aligned: tuple[int, ...] = param(
+        (30, 50),
+        "fewest residues of a predicted model on points, each a setting where there are models",
+        source=ROUTING,
+    )
+    length: int = param(10, "residues of the pieces of solutions that are put together", ge=1, le=1000, source=ROUTING)
+    gapped: bool = param(False, "also pieces with residues and points left out; ours")
+    pooled: bool = param(False, "put the fragments of all settings together at once, not each setting first; ours")
+    effort: int = param(2_000, "changes that each routing tries in each round, for each point", ge=1, le=10_000_000)
+    restarts: int = param(1, "routings of each setting, all used", ge=1, le=1000)
+    seconds: float = param(
+        10.0, "limit of the solver at each setting, in its deterministic seconds", unit="s", gt=0, le=36_000
+    )
+    stock: int = param(2_000, "fragments that the solver gets at a time", ge=2, le=100_000, source=f"{ROUTING}: 10,000")
+    reach: float = param(5.0, "that a chain spans for each residue at most", unit="Å", gt=0, le=100, source=ROUTING)
+    same: float = param(3.5, "that two places of one residue may be apart", unit="Å", gt=0, le=100, source=ROUTING)
+    clash: float = param(2.5, "that two residues must be apart", unit="Å", gt=0, le=100, source=ROUTING)
+
+
 STAGES = [
     Stage(
         id="edges.bonds",
@@ -110,6 +136,25 @@ STAGES = [
         params=AssembleParams,
         cites=(DEEPMAINMAST,),
         check="cryoweave_tracing.assemble:check",
+    ),
+    Stage(
+        id="assemble.grid",
+        kind=Kind.ASSEMBLE,
+        summary="routes, fragments and their best set at many settings, then of all solutions; ranked",
+        load="cryoweave_tracing.grid:gridded",
+        takes={
+            "bonds": BondGraph,
+            "sequences": SequenceSet,
+            "second": BondGraph,
+            "third": BondGraph,
+            "density": DensityMap,
+            "models": ModelSet,
+        },
+        gives=Threading,
+        optional=("second", "third", "density", "models"),
+        params=GridParams,
+        cites=(DEEPMAINMAST,),
+        check="cryoweave_tracing.grid:check",
     ),
 ]
 
