@@ -14,7 +14,7 @@ from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave.testing import StageContract, ideal_model, sequences_of
 from cryoweave_tracing.grid import daq
 from cryoweave_tracing.pool import Piece, cut, first_copies, odds_at, pieces_of, threading_of
-from cryoweave_tracing.predicted import GAP, WEIGHT, poses, predicted_pieces, templates
+from cryoweave_tracing.predicted import GAP, WEIGHT, placed_residues, poses, predicted_pieces, templates
 from cryoweave_tracing.stages import GridParams
 
 rng = np.random.default_rng(8)
@@ -95,9 +95,9 @@ def test_our_variants_find_the_chain(extra):
 
 def test_a_model_is_laid_on_the_points_from_a_seed_in_register():
     known = templates(moved_model(), SEQUENCES)
-    threading = threading_of(SEQUENCES, [piece(12, 21)])
+    threading = threading_of(SEQUENCES, [piece(2, 20), piece(24, 50)])
     (found,) = predicted_pieces(known, threading, POINTS.xyz, EVIDENCE, 30, Context())
-    assert len(found.residue) > 0.9 * len(CALPHA)
+    assert found.residue.tolist() == list(range(2, 50))
     assert np.linalg.norm(found.xyz - CALPHA[found.residue], axis=1).max() < 1.5
     odds = odds_at(EVIDENCE, found.xyz, kinds_of(SEQUENCES.sequences[0].letters)[found.residue])
     assert found.score == pytest.approx(WEIGHT * np.maximum(odds, 0).sum())
@@ -107,19 +107,14 @@ def test_a_model_is_laid_on_the_points_from_a_seed_in_register():
 def test_a_seed_out_of_register_lays_no_model():
     known = templates(moved_model(), SEQUENCES)
     wrong = piece(12, 21)._replace(residue=np.arange(19, 28))  # a helix on the helix's end and the loop
-    assert not list(poses(known[0], threading_of(SEQUENCES, [wrong]), POINTS.xyz, Context()))
+    assert not list(poses(known[0], [wrong], placed_residues(known[0], [wrong]), Context()))
 
 
 def test_two_seeds_of_one_pose_give_one_fragment_and_long_gaps_stay_open():
     known = templates(moved_model(), SEQUENCES)
-    threading = threading_of(SEQUENCES, [piece(2, 12), piece(40, 52)])
-    holes = np.ones(len(POINTS.xyz), bool)
-    gap = range(20, 20 + GAP + 4)
-    for k in gap:
-        holes &= np.linalg.norm(POINTS.xyz - CALPHA[k], axis=1) > 3.1
-    found = predicted_pieces(known, threading, POINTS.xyz[holes], EVIDENCE, 20, Context())
-    assert len(found) == 1
-    assert not set(gap) & set(found[0].residue.tolist())
+    threading = threading_of(SEQUENCES, [piece(2, 12), piece(12 + GAP, 32), piece(33 + GAP, 54)])
+    (found,) = predicted_pieces(known, threading, POINTS.xyz, EVIDENCE, 20, Context())
+    assert found.residue.tolist() == [*range(2, 32), *range(33 + GAP, 54)]
 
 
 def test_what_cannot_be_is_said():

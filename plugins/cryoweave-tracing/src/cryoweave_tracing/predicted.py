@@ -22,8 +22,8 @@ SEED, SEED_RMSD = 9, 1.5
 """Residues of a seed and its RMSD in Å at most: Terashi et al. 2024, doi 10.1038/s41592-023-02099-0, as all below."""
 ROUNDS, CLUSTER, GAP, WEIGHT = 10, 8.0, 10, 10.0
 """Rounds of refinement, Å within which poses are one, residues of a gap that is filled, weight of such fragments."""
-NEAR = 3.0
-"""Å between a residue and the point that it is aligned with; ours, the published text does not say."""
+NEAR, SNAP = 4.0, 2.0
+"""Å between a residue of the model and the same one in a piece, or a point that it is put on; ours."""
 Xyz = NDArray[np.float64]
 
 
@@ -59,73 +59,97 @@ def templates(models: ModelSet, sequences: SequenceSet) -> list[Template]:
     return found
 
 
+class Placed(NamedTuple):
+    """Residues of one chain in pieces of traces, those of the best piece first."""
+
+    residue: NDArray[np.intp]
+    """Rows of the template, ``(n,)``."""
+    xyz: Xyz
+    """Å, ``(n, 3)``."""
+
+
 def predicted_pieces(
     known: Sequence[Template], threading: Threading, points: Xyz, evidence: AminoEvidence, least: int, ctx: Context
 ) -> list[Piece]:
-    """Fragments of the models where seeds in register lay them on enough points, the best first."""
+    """Fragments of the models where a seed lays them on enough residues of pieces, in register; the best first."""
     found: list[Piece] = []
+    pieces = sorted(pieces_of(threading), key=lambda one: -one.score)
     for template in known:
-        kept: list[tuple[int, Xyz]] = []
-        for pose in poses(template, threading, points, ctx):
-            aligned = match_points(pose, points, NEAR).pairs
-            if len(aligned) >= least:
-                kept.append((len(aligned), pose))
-        kept.sort(key=lambda one: -one[0])
+        own = [one for one in pieces if one.chain == template.chain]
+        placed = placed_residues(template, own)
+        tried = [(pose, aligned(pose, placed)) for pose in poses(template, own, placed, ctx)]
+        tried = [one for one in tried if len(one[1]) >= least]
         apart: list[Xyz] = []
-        for _, pose in kept:
+        for pose, rows in sorted(tried, key=lambda one: -len(one[1])):
             if all(np.sqrt(((pose - other) ** 2).sum(axis=1).mean()) > CLUSTER for other in apart):
                 apart.append(pose)
-                found.append(laid(template, pose, points, evidence))
+                found.append(laid(template, pose, placed, rows, points, evidence))
     return found
 
 
-def poses(template: Template, threading: Threading, points: Xyz, ctx: Context) -> Iterator[Xyz]:
-    """The model laid on each seed and refined against the points; equal seeds once."""
+def placed_residues(template: Template, pieces: Sequence[Piece]) -> Placed:
+    """All residues of pieces that the template has."""
+    residue, xyz = [np.zeros(0, np.intp)], [np.zeros((0, 3))]
+    for piece in pieces:
+        _, mine, theirs = np.intersect1d(template.residue, piece.residue, return_indices=True)
+        residue.append(mine)
+        xyz.append(piece.xyz[theirs])
+    return Placed(np.concatenate(residue), np.concatenate(xyz))
+
+
+def poses(template: Template, pieces: Sequence[Piece], placed: Placed, ctx: Context) -> Iterator[Xyz]:
+    """The model laid on each seed and refined; equal seeds once."""
     seen: set[tuple[int, bytes]] = set()
-    for piece in pieces_of(threading):
-        if piece.chain != template.chain:
-            continue
+    for piece in pieces:
         _, mine, theirs = np.intersect1d(template.residue, piece.residue, return_indices=True)
         for start in range(len(mine) - SEED + 1):
             a, b = mine[start : start + SEED], theirs[start : start + SEED]
-            if template.residue[a[-1]] - template.residue[a[0]] != SEED - 1:
-                continue
-            name = (int(template.residue[a[0]]), piece.xyz[b].tobytes())
-            if name in seen:
+            name = (int(a[0]), piece.xyz[b].tobytes())
+            if template.residue[a[-1]] - template.residue[a[0]] != SEED - 1 or name in seen:
                 continue
             seen.add(name)
             ctx.progress(0, 0)
             seed = superpose(template.xyz[a], piece.xyz[b])
             if seed.rmsd < SEED_RMSD:
-                yield refined(template.xyz, template.xyz @ seed.rotation.T + seed.translation, points)
+                yield refined(template.xyz, template.xyz @ seed.rotation.T + seed.translation, placed)
 
 
-def refined(xyz: Xyz, pose: Xyz, points: Xyz) -> Xyz:
-    """The pose after rounds of laying the residues on the points that they are next to."""
+def aligned(pose: Xyz, placed: Placed) -> NDArray[np.intp]:
+    """Rows of placed residues that the pose has in their place, each residue once, ascending in residues."""
+    rows = np.flatnonzero(((pose[placed.residue] - placed.xyz) ** 2).sum(axis=1) <= NEAR**2)
+    return rows[np.unique(placed.residue[rows], return_index=True)[1]]
+
+
+def refined(xyz: Xyz, pose: Xyz, placed: Placed) -> Xyz:
+    """The pose after rounds of laying the residues on where pieces have them."""
     for _ in range(ROUNDS):
-        pairs = match_points(pose, points, NEAR).pairs
-        if len(pairs) < SEED:
+        rows = aligned(pose, placed)
+        if len(rows) < SEED:
             return pose
-        better = superpose(xyz[pairs[:, 0]], points[pairs[:, 1]])
-        moved = xyz @ better.rotation.T + better.translation
-        if np.abs(moved - pose).max() < 1e-3:
-            return moved
-        pose = moved
+        better = superpose(xyz[placed.residue[rows]], placed.xyz[rows])
+        pose = xyz @ better.rotation.T + better.translation
     return pose
 
 
-def laid(template: Template, pose: Xyz, points: Xyz, evidence: AminoEvidence) -> Piece:
-    """The residues that lie on points, each in the place of its point, and those in short gaps between them."""
-    pairs = match_points(pose, points, NEAR).pairs
-    order = np.argsort(pairs[:, 0])
-    there, on = pairs[order, 0], pairs[order, 1]
-    xyz, taken = pose.copy(), np.zeros(len(pose), bool)
-    xyz[there], taken[there] = points[on], True
-    for a, b in zip(there[:-1].tolist(), there[1:].tolist(), strict=True):
-        taken[a : b + 1] |= template.residue[b] - template.residue[a] - 1 <= GAP
-    rows = np.flatnonzero(taken)
-    odds = odds_at(evidence, xyz[rows], template.kinds[rows])
-    near = nearest(points, xyz[rows])[1][:, 0] <= NEAR
-    sure = np.where(near, 0.9, 0.5)
-    score = WEIGHT * float(np.maximum(odds, 0).sum())
-    return Piece(template.chain, template.residue[rows], xyz[rows], sure, score, "model")
+def laid(
+    template: Template, pose: Xyz, placed: Placed, rows: NDArray[np.intp], points: Xyz, evidence: AminoEvidence
+) -> Piece:
+    """The aligned residues where pieces have them, and those in short gaps between them where the model has them.
+
+    Within a gap the model is shifted as its two ends are, evenly; a residue next to a point is put on it.
+    """
+    there, number = placed.residue[rows], np.arange(len(pose))
+    shift = placed.xyz[rows] - pose[there]
+    xyz = pose + np.stack([np.interp(number, there, shift[:, axis]) for axis in range(3)], axis=1)
+    gaps = np.flatnonzero(np.diff(template.residue[there]) - 1 > GAP)
+    kept = (number >= there[0]) & (number <= there[-1])
+    for gap in gaps.tolist():
+        kept[there[gap] + 1 : there[gap + 1]] = False
+    filled = np.setdiff1d(np.flatnonzero(kept), there)
+    free = points[nearest(xyz[there], points)[1][:, 0] > SNAP]
+    pairs = match_points(xyz[filled], free, SNAP).pairs
+    xyz[filled[pairs[:, 0]]] = free[pairs[:, 1]]
+    sure = np.full(len(pose), 0.5)
+    sure[there] = 0.9
+    odds = np.maximum(odds_at(evidence, xyz[kept], template.kinds[kept]), 0)
+    return Piece(template.chain, template.residue[kept], xyz[kept], sure[kept], WEIGHT * float(odds.sum()), "model")
