@@ -96,7 +96,8 @@ def test_our_variants_find_the_chain(extra):
 def test_a_model_is_laid_on_the_points_from_a_seed_in_register():
     known = templates(moved_model(), SEQUENCES)
     threading = threading_of(SEQUENCES, [piece(2, 20), piece(24, 50)])
-    (found,) = predicted_pieces(known, threading, POINTS.xyz, EVIDENCE, 30, Context())
+    ((count, found),) = predicted_pieces(known, threading, POINTS.xyz, EVIDENCE, 30, Context())
+    assert count == 18 + 26
     assert found.residue.tolist() == list(range(2, 50))
     assert np.linalg.norm(found.xyz - CALPHA[found.residue], axis=1).max() < 1.5
     odds = odds_at(EVIDENCE, found.xyz, kinds_of(SEQUENCES.sequences[0].letters)[found.residue])
@@ -113,7 +114,7 @@ def test_a_seed_out_of_register_lays_no_model():
 def test_two_seeds_of_one_pose_give_one_fragment_and_long_gaps_stay_open():
     known = templates(moved_model(), SEQUENCES)
     threading = threading_of(SEQUENCES, [piece(2, 12), piece(12 + GAP, 32), piece(33 + GAP, 54)])
-    (found,) = predicted_pieces(known, threading, POINTS.xyz, EVIDENCE, 20, Context())
+    ((_, found),) = predicted_pieces(known, threading, POINTS.xyz, EVIDENCE, 20, Context())
     assert found.residue.tolist() == [*range(2, 32), *range(33 + GAP, 54)]
 
 

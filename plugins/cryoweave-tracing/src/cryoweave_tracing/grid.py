@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 def check(params: GridParams, **_inputs: object) -> None:
     """Whether the grid has a point and the solver is there."""
-    for name in ("vehicles", "rounds"):
+    for name in ("vehicles", "rounds", "aligned"):
         if not getattr(params, name) or min(getattr(params, name)) < 1:
             raise UsageError(f"assemble.grid needs {name} of 1 or more", f"set {name}, e.g. 5,10,20")
     require_solver()
@@ -115,10 +115,8 @@ def alternatives(
         return []
     evidence, points = AminoEvidence(graph.points), graph.points.xyz
     extra = gapped_pieces(graph.points, traces, sequences, ctx) if params.gapped else []
-    models = {
-        least: predicted_pieces(known, found[most], points, evidence, least, ctx)
-        for least in (params.aligned if known else (0,))
-    }
+    laid = predicted_pieces(known, found[most], points, evidence, min(params.aligned), ctx)
+    models = {least: [one for count, one in laid if count >= least] for least in (params.aligned if known else (0,))}
     name = f"points {setting.graph}, {setting.vehicles} vehicles"
     return [
         threading_of(

@@ -70,9 +70,12 @@ class Placed(NamedTuple):
 
 def predicted_pieces(
     known: Sequence[Template], threading: Threading, points: Xyz, evidence: AminoEvidence, least: int, ctx: Context
-) -> list[Piece]:
-    """Fragments of the models where a seed lays them on enough residues of pieces, in register; the best first."""
-    found: list[Piece] = []
+) -> list[tuple[int, Piece]]:
+    """Fragments of the models where a seed lays them on enough residues of pieces, in register; the best first.
+
+    Each with the number of residues that are aligned.
+    """
+    found: list[tuple[int, Piece]] = []
     pieces = sorted(pieces_of(threading), key=lambda one: -one.score)
     for template in known:
         own = [one for one in pieces if one.chain == template.chain]
@@ -83,7 +86,7 @@ def predicted_pieces(
         for pose, rows in sorted(tried, key=lambda one: -len(one[1])):
             if all(np.sqrt(((pose - other) ** 2).sum(axis=1).mean()) > CLUSTER for other in apart):
                 apart.append(pose)
-                found.append(laid(template, pose, placed, rows, points, evidence))
+                found.append((len(rows), laid(template, pose, placed, rows, points, evidence)))
     return found
 
 
