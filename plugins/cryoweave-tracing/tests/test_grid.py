@@ -118,6 +118,14 @@ def test_two_seeds_of_one_pose_give_one_fragment_and_long_gaps_stay_open():
     assert found.residue.tolist() == [*range(2, 32), *range(33 + GAP, 54)]
 
 
+def test_settings_are_also_tried_without_models():
+    small = {**SMALL, "vehicles": (1,), "aligned": (20,)}
+    found = run_stage("assemble.grid", bonds=BONDS, sequences=SEQUENCES, models=moved_model(), params=small)
+    assert len(found) == 3
+    assert sum("20 aligned" in one for one in found.origin) == 1
+    assert sum("5 alignments:" in one for one in found.origin) == 1
+
+
 def test_what_cannot_be_is_said():
     with pytest.raises(UsageError, match="rounds of 1 or more"):
         run_stage("assemble.grid", bonds=BONDS, sequences=SEQUENCES, params={"rounds": ()})

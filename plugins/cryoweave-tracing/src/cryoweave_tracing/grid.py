@@ -15,7 +15,7 @@ from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave.kernels.simulate import simulate_blurred
 from cryoweave_tracing.assemble import assembled
 from cryoweave_tracing.gapped import gapped_pieces
-from cryoweave_tracing.pool import cut, odds_at, pieces_of, threading_of
+from cryoweave_tracing.pool import Piece, cut, odds_at, pieces_of, threading_of
 from cryoweave_tracing.predicted import Template, predicted_pieces, templates
 from cryoweave_tracing.routes import routes
 from cryoweave_tracing.stages import AssembleParams, GridParams, RoutesParams, UngappedParams
@@ -101,7 +101,7 @@ def alternatives(
     params: GridParams,
     ctx: Context,
 ) -> list[Threading]:
-    """The fragments of each number of alignments (and of aligned positions of models) on one setting's routes."""
+    """The fragments of each number of alignments on one setting's routes, without models and with each `aligned`."""
     try:
         how = RoutesParams(vehicles=setting.vehicles, effort=params.effort, restarts=params.restarts)
         traces = routes(graph, how, ctx)
@@ -116,7 +116,9 @@ def alternatives(
     evidence, points = AminoEvidence(graph.points), graph.points.xyz
     extra = gapped_pieces(graph.points, traces, sequences, ctx) if params.gapped else []
     laid = predicted_pieces(known, found[most], points, evidence, min(params.aligned), ctx)
-    models = {least: [one for count, one in laid if count >= least] for least in (params.aligned if known else (0,))}
+    models: dict[int, list[Piece]] = {0: []}
+    for least in params.aligned if known else ():
+        models[least] = [one for count, one in laid if count >= least]
     name = f"points {setting.graph}, {setting.vehicles} vehicles"
     return [
         threading_of(
@@ -128,7 +130,7 @@ def alternatives(
         )
         for rounds, threading in found.items()
         for least, those in models.items()
-        for of in (f", {least} aligned" if known else "",)
+        for of in (f", {least} aligned" if least else "",)
     ]
 
 
