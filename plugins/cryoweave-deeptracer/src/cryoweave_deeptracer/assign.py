@@ -1,6 +1,7 @@
 """Residues on traces, by the amino acids that a detector saw."""
 
 import heapq
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ class Chain:
     """A chain of the sequences and what is placed of it."""
 
     def __init__(self, sequence: Sequence) -> None:
-        self.kinds = kinds_of(sequence.letters)
+        self.letters, self.kinds = sequence.letters, kinds_of(sequence.letters)
         self.xyz = np.full((len(sequence), 3), np.nan)
         self.confidence = np.zeros(len(sequence), np.float32)
 
@@ -209,7 +210,7 @@ def best_piece(
     for way in (part, part[::-1]):
         trace = xyz[way]
         odds = evidence.log_odds(trace)
-        for number, chain in chains.items():
+        for number, chain in worth_trying(chains):
             laid = thread_gapped(
                 chain.matches(odds, trace, params),
                 trace,
@@ -227,6 +228,17 @@ def best_piece(
             if found is None or score > found.score:
                 found = Piece(score, number, residue, node, way)
     return found
+
+
+def worth_trying(chains: dict[int, Chain]) -> Iterator[tuple[int, Chain]]:
+    """All chains, but of copies of which nothing is placed yet only the first: they all fit alike."""
+    empty: set[str] = set()
+    for number, chain in chains.items():
+        if not len(chain.placed()):
+            if chain.letters in empty:
+                continue
+            empty.add(chain.letters)
+        yield number, chain
 
 
 def remains(piece: Piece, fewest: int) -> list[Part]:
