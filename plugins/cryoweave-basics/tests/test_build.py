@@ -53,6 +53,7 @@ def test_chains_of_which_little_is_built_are_told(caplog):
     with caplog.at_level("WARNING"):
         run_stage("build.calpha", threading=threading)
     said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2
+    assert len(said) == 3
+    assert said[2] == "r is RNA and is not built: only proteins are"
     assert said[0].startswith("A: only 1 of its 5 residues are built in 1 of 2 chains; is it in the map")
     assert said[1].startswith("x: only 0 of its 2 residues are built in the chain;")

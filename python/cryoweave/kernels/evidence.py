@@ -1,6 +1,7 @@
 """What a detector says of the amino acids, as log-odds at places along a chain."""
 
 import numpy as np
+from scipy.special import stdtr
 from numpy.typing import NDArray
 
 from cryoweave.data import PointCloud
@@ -29,7 +30,8 @@ def chance(score: float, decoys: NDArray[np.float64]) -> float:
     """The chance that the best place of a sequence that is not in the map scores so well.
 
     Best scores of many places follow Gumbel's distribution (Karlin & Altschul 1990, PNAS 87, 2264, for alignments); its
-    two numbers are those that the decoys' mean and deviation give.
+    two numbers are those that the decoys' mean and deviation give. Few decoys know the deviation badly: the chance is
+    at least that of a further one by Student's distribution.
 
     Parameters
     ----------
@@ -40,7 +42,9 @@ def chance(score: float, decoys: NDArray[np.float64]) -> float:
     """
     scale = max(float(np.std(decoys, ddof=1)) * np.sqrt(6) / np.pi, 1e-6)
     place = float(np.mean(decoys)) - np.euler_gamma * scale
-    return float(-np.expm1(-np.exp(-np.clip((score - place) / scale, -50, 700))))
+    gumbel = -np.expm1(-np.exp(-np.clip((score - place) / scale, -50, 700)))
+    further = np.std(decoys, ddof=1) * np.sqrt(1 + 1 / len(decoys))
+    return float(max(gumbel, stdtr(len(decoys) - 1, (np.mean(decoys) - score) / max(further, 1e-6))))
 
 
 class AminoEvidence:

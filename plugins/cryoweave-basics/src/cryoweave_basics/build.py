@@ -138,10 +138,11 @@ def best_trace(threading: Threading, ctx: Context) -> Model:
 
 
 def _warn_of_missing(threading: Threading, chain: NDArray[np.int32], ctx: Context) -> None:
-    """Say of which chains nothing is there, or little: one too many, or one that was not seen."""
+    """Say of which chains nothing is there, or little: one too many, or one that was not seen, or no protein."""
     built = np.bincount(chain, minlength=len(threading.chains()))
     for sequence, numbers in threading.sequences.alike():
         if sequence.molecule != "protein":
+            ctx.log.warning(f"{sequence.name} is {sequence.molecule.upper()} and is not built: only proteins are")
             continue
         counts = sorted(int(built[number]) for number in numbers)
         few = [count for count in counts if count < LITTLE * len(sequence)]

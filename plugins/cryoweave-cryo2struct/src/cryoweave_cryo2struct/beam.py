@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud, SequenceSet, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.evidence import chance
 from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
 from cryoweave_cryo2struct.copies import untangled
 from cryoweave_cryo2struct.learn import Model, learnt, raw_odds
@@ -29,6 +30,10 @@ SLOW = 1.6
 """Rounds of a try that begins anew over `rounds`, and `pace` over its pace."""
 SURE = 0.85
 """Mean confidence of all residues, those that are left out counting 0, from which on no further try is made."""
+CLEAR = 0.6
+"""Share of a chain's residues that are sure from which on nobody asks whether it is in the map."""
+DECOYS, DOUBTFUL = 5, 0.05
+"""Shuffled sequences that tell what is found by chance, and the chance from which on a user is warned."""
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
 
@@ -81,6 +86,7 @@ def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx
             "no residue finds a point that gains anything",
             "is this the detection of the given sequences? A higher `base` builds at any price",
         )
+    found = _doubted(problem, model, found, ctx)
     origin = f"beliefs and beam, points {model.error:.2f} Å off"
     threading = together(sequences, found, points.xyz, score, origin, ctx)
     _warn(chains, found, ctx)
@@ -127,11 +133,37 @@ def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -
                 break
             node = way.nodes[residue]
             confidence = belief.shares[residue, node] * len(chain.numbers)
-            own.append(Placed(number, residue, node, confidence.astype(np.float32)))
+            own.append(Placed(number, residue, node, confidence.astype(np.float32), way.score))
             emission[:, node] = -np.inf
             score += way.score
         found += untangled(own, problem.xyz, shape, costs) if len(own) > 1 else own
     return found, score
+
+
+def _doubted(problem: Problem, model: Model, found: list[Placed], ctx: Context) -> list[Placed]:
+    """With confidences of unclear sequences lowered by the chance that a shuffled one finds a way as good.
+
+    Of clear ones, most of whose residues are sure, nothing is tried.
+    """
+    rng, by_chain = ctx.rng(), {one.chain: one for one in found}
+    for chain in problem.chains:
+        own = [by_chain[number] for number in chain.numbers if number in by_chain]
+        if not own or max(float(np.clip(one.confidence, 0, 1).sum()) for one in own) > CLEAR * len(chain.kinds):
+            continue
+        best = []
+        for _ in range(DECOYS):
+            decoy = replace(chain, kinds=rng.permutation(chain.kinds), numbers=(0,))
+            other = replace(problem, chains=[decoy])
+            ways, _ = _ways(other, model, other.believed(model, None, problem.params.rounds, ctx), ctx)
+            best.append(max((one.score for one in ways), default=0.0))
+        doubt = chance(max(one.score for one in own), np.array(best))
+        if doubt > DOUBTFUL:
+            ctx.log.warning(
+                f"{chain.sequence.name}: shuffled ones find ways about as good (chance {doubt:.2g}); is it in the map?"
+            )
+        for one in own:
+            by_chain[one.chain] = replace(one, confidence=one.confidence * np.float32(1 - doubt))
+    return [by_chain[one.chain] for one in found]
 
 
 def _warn(chains: list[Chains], found: list[Placed], ctx: Context) -> None:

@@ -23,12 +23,15 @@ class Placed:
         The point of each, ``(n,)``.
     confidence
         0..1 of each, ``(n,)``.
+    score
+        Of the chain's way through the points.
     """
 
     chain: int
     residue: NDArray[np.intp]
     node: NDArray[np.integer]
     confidence: NDArray[np.float32]
+    score: float = 0.0
 
 
 def together(

@@ -20,6 +20,8 @@ def bonds(
 ) -> BondGraph:
     """All bonds in the window of lengths; probabilities count rather than density where there are both."""
     check(params)
+    if not len(points):
+        raise StageError("there are no points to bond", "lower the detector's threshold, or look at the map")
     found = bond_graph(
         points,
         density,
