@@ -1,8 +1,8 @@
 """What a detector says of the amino acids, as log-odds at places along a chain."""
 
 import numpy as np
-from scipy.special import stdtr
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from cryoweave.data import PointCloud
 from cryoweave.data.residues import AMINO_ACIDS
