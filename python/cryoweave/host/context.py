@@ -77,8 +77,12 @@ class Context:
         return max(0.0, self.until - time.monotonic())
 
     def cut_short(self, what: str) -> None:
-        """Say what was left out because time was up; the result then serves no run that has more of it."""
-        self.note(CUT_SHORT, what)
+        """Say what was left out because time was up; the result then serves no run that has more of it.
+
+        Said more than once, all of it counts.
+        """
+        before = self.facts.get(CUT_SHORT)
+        self.note(CUT_SHORT, f"{before}, {what}" if before else what)
 
     def over(self, work: Callable[[Item, "Context"], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Results of ``work(item, ctx)`` in the order of the items, computed on all of the stage's threads.

@@ -1,6 +1,7 @@
 """OR-Tools, an optional dependency of several plugins: whether it is there, and how its solvers can be interrupted."""
 
 import importlib.util
+import math
 from collections.abc import Callable
 from threading import Thread
 from typing import Any
@@ -32,7 +33,14 @@ def require_solver() -> None:
         raise PluginError(found.message, found.hint)
 
 
-def solved(solver: Any, model: Any, seconds: float, seed: int, progress: Callable[[int, int], object]) -> Any:
+def solved(
+    solver: Any,
+    model: Any,
+    seconds: float,
+    seed: int,
+    progress: Callable[[int, int], object],
+    wall: float = math.inf,
+) -> Any:
     """Run CP-SAT in a thread of its own, so that this one can be interrupted.
 
     Parameters
@@ -45,12 +53,17 @@ def solved(solver: Any, model: Any, seconds: float, seed: int, progress: Callabl
         Of the solver; the same seed gives the same result on every machine.
     progress
         Called with ``(0, 0)`` all the time; what it raises ends the solver and is raised.
+    wall
+        Limit in seconds of a clock, e.g. what a time budget leaves. Where it ends the solver, the result depends on the
+        machine.
 
     Returns
     -------
     The solver's status.
     """
     solver.parameters.max_deterministic_time = seconds
+    if math.isfinite(wall):
+        solver.parameters.max_time_in_seconds = max(0.0, wall)
     solver.parameters.random_seed = seed % 2**31
     solver.parameters.num_workers = WORKERS
     solver.parameters.interleave_search = True

@@ -11,6 +11,9 @@ from cryoweave.kernels.fragments import fragment_conflicts
 from cryoweave_tracing.choice import Choice
 from cryoweave_tracing.stages import AssembleParams
 
+PROVEN = 1e-4
+"""Share that a better choice could gain below which none is better: scores are rounded in the solver."""
+
 
 def check(**_inputs: object) -> None:
     """Whether the solver is there."""
@@ -29,7 +32,10 @@ def assembled(threading: Threading, params: AssembleParams, ctx: Context) -> Thr
     ctx.note("score", round(value, 3))
     ctx.note("bound", round(bound, 3))
     gap = max(0.0, bound - value) / max(value, 1e-9)
-    ctx.note("optimal", "yes" if gap < 1e-4 else f"at most {100 * gap:.2g} % better")
+    proven = "yes" if gap < PROVEN else f"at most {100 * gap:.2g} % better"
+    ctx.note("optimal", proven)
+    if ctx.time_left() <= 0 and gap >= PROVEN:
+        ctx.cut_short(f"the solver's search (others are {proven})")
     return joined(threading, choice, chosen, copy, value)
 
 
@@ -80,7 +86,7 @@ def chosen_fragments(
         kept = np.sort(np.concatenate([chosen, new]))
         start = np.full(len(kept), -1)
         start[np.searchsorted(kept, chosen)] = copy
-        found = best_packing(choice.only(kept), start, params.seconds, ctx.seed, ctx.progress)
+        found = best_packing(choice.only(kept), start, params.seconds, ctx.seed, ctx.progress, ctx.time_left())
         chosen, copy = kept[found.chosen], found.copy
         bound = found.bound
         if len(order) > params.stock:

@@ -1,5 +1,7 @@
 """Many settings of routing and threading, each put together, then all of them together, and ranked."""
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from cryoweave.data import BondGraph, DensityMap, ModelSet, SequenceSet, Threading
 from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
+from cryoweave.host.context import CUT_SHORT, Fact
 from cryoweave.host.solver import require_solver
 from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave.kernels.simulate import simulate_blurred
@@ -23,6 +26,9 @@ from cryoweave_tracing.ungapped import threaded
 
 RESOLUTION, WIDTH = 5.0, 0.187
 """Å of the simulated map, and its Gaussian's width for each Å: Terashi et al. 2024 (its program)."""
+
+SHARES = (0.5, 0.7)
+"""Of the time that is left: for all settings' routes, then of the rest for putting each together; ours."""
 
 
 class Setting(NamedTuple):
@@ -60,14 +66,7 @@ def gridded(
         if one is not None and not any(np.array_equal(one.points.xyz, other.points.xyz) for other in graphs):
             graphs.append(one)
     settings = [Setting(graph, vehicles) for graph in range(len(graphs)) for vehicles in params.vehicles]
-
-    def work(setting: Setting, inner: Context) -> list[Threading]:
-        return alternatives(graphs[setting.graph], setting, sequences, known, params, inner)
-
-    pools = [pool for those in ctx.over(work, settings) for pool in those]
-    pools = [pool for pool in pools if len(pool)]
-    if not pools:
-        raise StageError("no setting gives a fragment", "is this the detection of the given sequences?")
+    pools = gathered(graphs, settings, sequences, known, params, ctx)
     rule = AssembleParams(
         seconds=params.seconds, stock=params.stock, reach=params.reach, same=params.same, clash=params.clash
     )
@@ -79,17 +78,57 @@ def gridded(
     return ranked([whole, *solutions], evidence, density, ctx)
 
 
+def within(ctx: Context, share: float) -> Context:
+    """With a part of the time that is left, and findings of its own."""
+    left = ctx.time_left()
+    return replace(ctx, facts={}, until=ctx.until if math.isinf(left) else time.monotonic() + share * left)
+
+
+def gathered(
+    graphs: Sequence[BondGraph],
+    settings: Sequence[Setting],
+    sequences: SequenceSet,
+    known: Sequence[Template],
+    params: GridParams,
+    ctx: Context,
+) -> list[Threading]:
+    """The fragments of all settings; those that are not begun in time are left out, never the first."""
+
+    def work(number: int, inner: Context) -> list[Threading] | None:
+        if number and inner.time_left() <= 0:
+            return None
+        own = replace(inner, facts={})
+        found = alternatives(graphs[settings[number].graph], settings[number], sequences, known, params, own)
+        hurried.extend([number] if CUT_SHORT in own.facts else [])
+        return found
+
+    hurried: list[int] = []
+    found = list(within(ctx, SHARES[0]).over(work, range(len(settings))))
+    left_out = sum(one is None for one in found)
+    if left_out:
+        ctx.cut_short(f"{left_out} of {len(settings)} settings")
+    if hurried:
+        ctx.cut_short(f"some routings of {len(hurried)} settings")
+    pools = [pool for those in found for pool in those or () if len(pool)]
+    if not pools:
+        hint = "give it more time" if left_out else "is this the detection of the given sequences?"
+        raise StageError("no setting gives a fragment", hint)
+    return pools
+
+
 def solved(pools: Sequence[Threading], rule: AssembleParams, ctx: Context) -> list[Threading]:
     """Each setting by itself; where the solver's time ran out is noted."""
 
-    def work(pool: Threading, inner: Context) -> tuple[Threading, bool]:
-        own = replace(inner, facts={})
+    def work(number: int, inner: Context) -> tuple[Threading, dict[str, Fact]]:
+        pool, own = pools[number], within(inner, min(1.0, inner.threads / (len(pools) - number)))
         found = assembled(pool, rule, own)
-        return renamed(found, pool.origin[0].rpartition(": ")[0]), own.facts["optimal"] == "yes"
+        return renamed(found, pool.origin[0].rpartition(": ")[0]), own.facts
 
-    found = list(ctx.over(work, pools))
+    found = list(within(ctx, SHARES[1]).over(work, range(len(pools))))
     ctx.note("settings", len(found))
-    ctx.note("settings proven optimal", sum(proven for _, proven in found))
+    ctx.note("settings proven optimal", sum(facts["optimal"] == "yes" for _, facts in found))
+    if short := sum(CUT_SHORT in facts for _, facts in found):
+        ctx.cut_short(f"the solver's search at {short} settings")
     return [one for one, _ in found]
 
 

@@ -1,5 +1,6 @@
 """The best set of fragments as a problem for CP-SAT."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,7 +27,12 @@ class Packing(NamedTuple):
 
 
 def best_packing(
-    choice: Choice, start: NDArray[np.intp], seconds: float, seed: int, progress: Callable[[int, int], object]
+    choice: Choice,
+    start: NDArray[np.intp],
+    seconds: float,
+    seed: int,
+    progress: Callable[[int, int], object],
+    wall: float = math.inf,
 ) -> Packing:
     """The set of fragments with the largest sum of scores.
 
@@ -42,8 +48,12 @@ def best_packing(
         Of the solver.
     progress
         Called all the time, so that it can be interrupted.
+    wall
+        Seconds of a clock. With none left, the best fragments first wherever there is room.
     """
     known = greedy(choice, start)
+    if wall <= 0:
+        return Packing(np.flatnonzero(known >= 0), known[known >= 0], float(choice.score.sum()))
     model = cp_model.CpModel()
     many = choice.copies[choice.sequence]
     taken = [[model.new_bool_var(f"x{f}_{k}") for k in range(int(many[f]))] for f in range(len(many))]
@@ -67,7 +77,7 @@ def best_packing(
         for k, var in enumerate(copies):
             model.add_hint(var, bool(known[f] == k))
     solver = cp_model.CpSolver()
-    status = solved(solver, model, seconds, seed, progress)
+    status = solved(solver, model, seconds, seed, progress, wall)
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         known = np.array([next((k for k, var in enumerate(copies) if solver.value(var)), -1) for copies in taken])
         bound = solver.best_objective_bound * unit

@@ -1,5 +1,6 @@
 """Fragments by vehicle routing over bonds."""
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,9 @@ WARM = 0.2
 """Temperature at the start of a search that begins with routes."""
 GOOD = 100.0
 """Cost of a bond that is worth nothing; one of the ideal length with the main chain all along it costs nothing."""
+
+SHORTEST = 5.0
+"""Seconds that OR-Tools gets for a round even if no time is left, so that it finds any routes."""
 
 
 def check(params: RoutesParams, **_inputs: object) -> None:
@@ -38,18 +42,41 @@ def routes(bonds: BondGraph, params: RoutesParams, ctx: Context) -> Traces:
         raise StageError("no bond has main chain or density all along it", "look at the points and the map")
     rounds: list[tuple[Routes, NDArray[np.float64]]] = []
     start: list[NDArray[np.int64]] = []
+    each, less = 0.0, []
     for number, width in enumerate(params.widths):
         ctx.progress(number, len(params.widths))
+        if number and ctx.time_left() <= 0:
+            less.append(f"{len(params.widths) - number} of {len(params.widths)} rounds")
+            break
+        began, own = time.monotonic(), affordable(params, each, ctx)
         costs = bond_costs(bonds, width, params.ideal)[usable]
-        found = solved(len(bonds.points), bonds.pairs[usable], costs, start, params, ctx)
+        found = solved(len(bonds.points), bonds.pairs[usable], costs, start, own, ctx)
+        each = (time.monotonic() - began) / own.restarts
+        if own != params:
+            less.append(f"some searches at {width:g} Å")
         ctx.note(f"cost at {width:g} Å", round(found[0].cost, 1))
         start = found[0].routes
         rounds += [(one, costs) for one in found[::-1]]
+    if less:
+        ctx.cut_short(", ".join(less))
     traces = as_traces(bonds, bonds.pairs[usable], rounds[::-1], params)
     last = traces.fragment < np.count_nonzero(traces.candidate == 0)
     ctx.note("fragments", int(np.count_nonzero(traces.candidate == 0)))
     ctx.note("points on routes", int(last.sum()))
     return traces
+
+
+def affordable(params: RoutesParams, each: float, ctx: Context) -> RoutesParams:
+    """With so many restarts, or seconds of OR-Tools, as the time budget leaves; at least one, or some seconds.
+
+    A restart of the last round took ``each`` seconds, 0 in the first round.
+    """
+    left = ctx.time_left()
+    if params.solver == "ortools":
+        return params.model_copy(update={"seconds": min(params.seconds, max(left, SHORTEST))})
+    if left > each * params.restarts:
+        return params
+    return params.model_copy(update={"restarts": max(1, min(params.restarts, int(left / max(each, 1e-3))))})
 
 
 def bond_costs(bonds: BondGraph, width: float, ideal: float) -> NDArray[np.float64]:

@@ -114,6 +114,7 @@ STAGES = [
         gives=Traces,
         params=RoutesParams,
         check="cryoweave_tracing.routes:check",
+        anytime=True,
         cites=(DEEPMAINMAST,),
     ),
     Stage(
@@ -135,6 +136,7 @@ STAGES = [
         gives=Threading,
         params=AssembleParams,
         cites=(DEEPMAINMAST,),
+        anytime=True,
         check="cryoweave_tracing.assemble:check",
     ),
     Stage(
@@ -154,6 +156,7 @@ STAGES = [
         optional=("second", "third", "density", "models"),
         params=GridParams,
         cites=(DEEPMAINMAST,),
+        anytime=True,
         check="cryoweave_tracing.grid:check",
     ),
 ]
