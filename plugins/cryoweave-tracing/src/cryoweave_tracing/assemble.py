@@ -9,6 +9,7 @@ from cryoweave.host import Context
 from cryoweave.host.solver import require_solver
 from cryoweave.kernels.fragments import fragment_conflicts
 from cryoweave_tracing.choice import Choice
+from cryoweave_tracing.copies import compact, links
 from cryoweave_tracing.stages import AssembleParams
 
 PROVEN = 1e-4
@@ -28,6 +29,7 @@ def assembled(threading: Threading, params: AssembleParams, ctx: Context) -> Thr
     choice = as_choice(threading, params, ctx)
     chosen, copy, bound = chosen_fragments(choice, params, ctx)
     value = float(choice.score[chosen].sum())
+    copy = compact(choice.only(chosen), copy, *links(threading, choice.sequence, chosen), ctx)
     ctx.note("fragments chosen", len(chosen))
     ctx.note("score", round(value, 3))
     ctx.note("bound", round(bound, 3))
@@ -41,8 +43,11 @@ def assembled(threading: Threading, params: AssembleParams, ctx: Context) -> Thr
 
 def as_choice(threading: Threading, params: AssembleParams, ctx: Context) -> Choice:
     """Candidates as fragments, each of one sequence, and their conflicts."""
-    copies = np.array([one.copies for one in threading.sequences.sequences])
-    owner = np.repeat(np.arange(len(copies)), copies)
+    alike = [numbers for _, numbers in threading.sequences.alike()]
+    copies = np.array([len(numbers) for numbers in alike])
+    owner = np.zeros(int(copies.sum()), np.intp)
+    for number, chains in enumerate(alike):
+        owner[list(chains)] = number
     starts = np.searchsorted(threading.candidate, np.arange(len(threading) + 1))
     order = np.lexsort((threading.residue, threading.candidate))
     chain = threading.chain[order]
@@ -99,10 +104,11 @@ def joined(
     threading: Threading, choice: Choice, chosen: NDArray[np.intp], copy: NDArray[np.intp], value: float
 ) -> Threading:
     """All residues of the chosen fragments once."""
-    first = np.concatenate([[0], np.cumsum(choice.copies)])[choice.sequence[chosen]]
+    alike = [numbers for _, numbers in threading.sequences.alike()]
+    chains = [alike[s][k] for s, k in zip(choice.sequence[chosen].tolist(), copy.tolist(), strict=True)]
     rows = [np.arange(*threading.rows_of(int(one)).indices(len(threading.candidate))) for one in chosen]
     all_rows = np.concatenate(rows)
-    chain = np.repeat(first + copy, [len(one) for one in rows])
+    chain = np.repeat(np.array(chains, np.int32), [len(one) for one in rows])
     residue = threading.residue[all_rows]
     places, inverse, count = np.unique(
         np.stack([chain, residue], axis=1), axis=0, return_inverse=True, return_counts=True

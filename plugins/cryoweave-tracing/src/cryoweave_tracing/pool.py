@@ -90,9 +90,12 @@ def cut(solutions: Several[Threading], evidence: AminoEvidence, length: int) -> 
 
 
 def first_copies(sequences: SequenceSet) -> NDArray[np.intp]:
-    """For each chain the first copy of its sequence."""
-    copies = np.array([one.copies for one in sequences])
-    return np.repeat(np.cumsum(copies) - copies, copies)
+    """For each chain the first one of the same letters."""
+    alike = [numbers for _, numbers in sequences.alike()]
+    first = np.zeros(sum(map(len, alike)), np.intp)
+    for numbers in alike:
+        first[list(numbers)] = numbers[0]
+    return first
 
 
 def odds_at(evidence: AminoEvidence, xyz: NDArray[np.float64], kinds: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -77,12 +77,8 @@ def threaded(
 
 
 def first_chains(sequences: SequenceSet) -> list[tuple[int, Sequence]]:
-    """Each protein with the number of its first copy among all chains."""
-    found, chain = [], 0
-    for one in sequences:
-        if one.molecule == "protein":
-            found.append((chain, one))
-        chain += one.copies
+    """Each different protein with the number of its first copy among all chains."""
+    found = [(numbers[0], one) for one, numbers in sequences.alike() if one.molecule == "protein"]
     if not found:
         raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
     return found
