@@ -112,21 +112,53 @@ def test_entries_of_equal_letters_are_copies():
     assert np.unique(found.chain).tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("entries", [1, 4])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_ring_of_four_is_four_whole_chains(entries, seed):
-    """Helices side by side with loops that are missing in all: only that a chain is compact tells whose each is."""
-    rng = np.random.default_rng(seed)
-    letters = "".join(rng.choice(list(LETTERS), len(FOLD)))
+def ring(letters):
+    """Four copies of a chain about an axis, as near as they may be, ``(4, n, 3)``."""
     one = ideal_model(FOLD, letters=letters).trace_atoms()
     quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     for radius in range(10, 40):
         away = one.xyz - one.xyz.mean(axis=0) + [radius, 0, 0]
         if np.linalg.norm(away[:, None] - away @ quarter.T, axis=2).min() > 5:
             break
-    truth = np.array([away @ np.linalg.matrix_power(quarter, k).T for k in range(4)])
+    return np.array([away @ np.linalg.matrix_power(quarter, k).T for k in range(4)])
+
+
+SPANS = ((0, 8), (9, 16), (20, 36), (40, 48))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mixed_up_copies_find_each_other(seed):
+    rng = np.random.default_rng(seed)
+    truth = ring("A" * len(FOLD))
+    owner = np.repeat(np.arange(4), len(SPANS))
+    counts = [last - first for first, last in SPANS] * 4
+    rows = [np.arange(first, last) for first, last in SPANS]
+    pool = Threading(
+        SequenceSet((Sequence("A", "A" * len(FOLD), copies=4),)), np.repeat(np.arange(16), counts),
+        np.zeros(sum(counts)), np.tile(np.concatenate(rows), 4),
+        np.concatenate([chain[own] for chain in truth for own in rows]), np.ones(sum(counts)), np.ones(16), ("t",) * 16,
+    )  # fmt: skip
+    choice = as_choice(pool, AssembleParams(), Context())
+    pairs = np.array([(a, b) for a in range(16) for b in range(a + 1, 16) if a % 4 == b % 4], np.int32)
+    only_places = Conflicts(pairs, np.zeros(len(pairs), bool), np.ones(len(pairs), bool))
+    choice = Choice(choice.score, choice.sequence, choice.copies, only_places)
+    mixed = np.array([rng.permutation(4) for _ in SPANS]).T.ravel()
+    link = links(pool, choice.sequence, np.arange(16))
+    found = compact(choice, mixed, *link, Context(seed=seed))
+    assert Copies(choice, found, link[0]).cost() < Copies(choice, mixed, link[0]).cost()
+    names = {(int(a), int(b)) for a, b in zip(owner, found, strict=True)}
+    assert len(names) == 4, "each chain is one copy"
+
+
+@pytest.mark.parametrize("entries", [1, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_ring_of_four_is_four_whole_chains(entries, seed):
+    """Helices side by side with loops that are missing in all: only that a chain is compact tells whose each is."""
+    rng = np.random.default_rng(seed)
+    letters = "".join(rng.choice(list(LETTERS), len(FOLD)))
+    truth = ring(letters)
     sequences = SequenceSet(tuple(Sequence(name, letters, copies=4 // entries) for name in "ABCD"[:entries]))
-    spans = [(chain, *span) for chain in range(4) for span in ((0, 8), (9, 16), (20, 36), (40, 48))]
+    spans = [(chain, *span) for chain in range(4) for span in SPANS]
     rng.shuffle(spans)
     counts = [last - first for _, first, last in spans]
     pool = Threading(

@@ -9,10 +9,11 @@ from cryoweave_tracing.choice import Choice
 
 STEP = 3.8
 """Å between the Cα of neighbours (trans peptide)."""
-TRIES = 200
+TRIES = 400
 """Exchanges that are tried for each fragment; ours."""
-HOT, COLD = 1.0, 0.01
-"""Temperatures at the start and the end, in units of a chain that is pulled straight between two fragments; ours."""
+COLD = 0.01
+"""Temperature at the end, in units of a chain pulled straight between two fragments; at the start it is that of the
+worst pair. Ours."""
 
 
 def links(
@@ -96,10 +97,12 @@ def compact(
     """
     many = choice.copies[choice.sequence]
     free = np.flatnonzero(many > 1)
+    if not len(free):
+        return copy
     rng, state = ctx.rng(), Copies(choice, copy, link)
     now = lowest = state.cost()
     best = state.copy.copy()
-    for number, heat in enumerate(np.geomspace(HOT, COLD, TRIES * len(free)).tolist()):
+    for number, heat in enumerate(np.geomspace(max(float(link.max()), COLD), COLD, TRIES * len(free)).tolist()):
         if number % 100 == 0:
             ctx.progress(0, 0)
         one = int(rng.choice(free))
