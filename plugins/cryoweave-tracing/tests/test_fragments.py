@@ -11,13 +11,14 @@ from cryoweave import run_stage
 from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import StageError
+from cryoweave.kernels.evidence import shuffled
 from cryoweave.kernels.fragments import Conflicts
 from cryoweave.testing import StageContract, ideal_model, sequences_of
 from cryoweave_tracing.assemble import as_choice, chosen_fragments
 from cryoweave_tracing.choice import Choice
 from cryoweave_tracing.packing import best_packing, greedy
-from cryoweave_tracing.stages import AssembleParams
-from cryoweave_tracing.ungapped import Fragment, distinct, register_share
+from cryoweave_tracing.stages import AssembleParams, UngappedParams
+from cryoweave_tracing.ungapped import Fragment, alternatives, distinct, doubt_of, register_share
 
 seeds = st.integers(0, 2**32 - 1)
 rng = np.random.default_rng(8)
@@ -88,6 +89,38 @@ def test_points_without_amino_acids_and_sequences_without_proteins_are_refused()
         threaded(CALPHA, sequences=rna)
     with pytest.raises(StageError, match="no 60 residues fit"):
         threaded(CALPHA, shortest=60)
+
+
+def test_a_sequence_that_is_not_in_the_map_is_doubted(caplog):
+    with caplog.at_level("WARNING"):
+        right = threaded(CALPHA)
+    assert not caplog.records
+    assert right.confidence.max() > 0.99
+    warned = 0
+    for seed in range(5):
+        other = shuffled(SEQUENCES.sequences[0].letters, np.random.default_rng(seed))
+        caplog.clear()
+        both = SequenceSet((*SEQUENCES.sequences, Sequence("other", other)))
+        with caplog.at_level("WARNING"):
+            found = threaded(CALPHA, sequences=both)
+        names = [one.message.partition(":")[0] for one in caplog.records]
+        assert names in ([], ["other"])
+        warned += len(names)
+        before = alternatives(POINTS, traces_of(CALPHA), both, UngappedParams(), _context())
+        np.testing.assert_array_equal(found.chain, before.chain)
+        share = found.confidence[found.chain == 1] / before.confidence[found.chain == 1]
+        assert np.ptp(share) < 1e-5
+        assert (share[0] < 0.951) == bool(names)
+        np.testing.assert_allclose(found.confidence[found.chain == 0], before.confidence[found.chain == 0], rtol=1e-3)
+    assert warned >= 4, "one in twenty is as good by chance"
+
+
+def test_all_copies_are_doubted_alike():
+    letters = SEQUENCES.sequences[0].letters
+    three = SequenceSet((Sequence("A", letters), Sequence("B", "A" * 40), Sequence("C", letters)))
+    found = doubt_of(POINTS, traces_of(CALPHA), three, UngappedParams(), _context())
+    assert sorted(found) == [0, 1, 2]
+    assert found[0] == found[2] < 1e-3
 
 
 # Assembly.

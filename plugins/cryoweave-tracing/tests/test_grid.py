@@ -10,7 +10,7 @@ from cryoweave.data import BondGraph, ModelSet, PointCloud, Sequence, SequenceSe
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import AminoEvidence, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of, shuffled
 from cryoweave.testing import StageContract, ideal_model, sequences_of
 from cryoweave_tracing.grid import daq
 from cryoweave_tracing.pool import Piece, cut, first_copies, odds_at, pieces_of, threading_of
@@ -91,6 +91,16 @@ def test_our_variants_find_the_chain(extra):
     rows = found.rows_of(0)
     assert np.mean(np.linalg.norm(found.xyz[rows] - CALPHA[found.residue[rows]], axis=1) < 3) > 0.9
     assert len(found) == (1 if extra.get("pooled") else 3)
+
+
+def test_the_grid_doubts_a_sequence_that_is_not_in_the_map(caplog):
+    other = shuffled(SEQUENCES.sequences[0].letters, np.random.default_rng(0))
+    both = SequenceSet((*SEQUENCES.sequences, Sequence("other", other)))
+    with caplog.at_level("WARNING"):
+        found = run_stage("assemble.grid", bonds=BONDS, sequences=both, params=SMALL)
+    assert ["other" in one.message for one in caplog.records] == [True]
+    assert found.confidence[found.chain == 0].max() > 0.9
+    assert found.confidence[found.chain == 1].max(initial=0.0) < 0.96
 
 
 def test_a_model_is_laid_on_the_points_from_a_seed_in_register():

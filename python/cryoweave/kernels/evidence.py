@@ -1,10 +1,12 @@
 """What a detector says of the amino acids, as log-odds at places along a chain."""
 
+from collections.abc import Callable, Iterable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from cryoweave.data import PointCloud
+from cryoweave.data import PointCloud, SequenceSet
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.kernels.graph import nearest
 
@@ -14,6 +16,8 @@ CLOSE = 3.0
 """Å: a place takes what the nearest point says up to this far."""
 FLOOR = 0.01
 """Added to every probability, so that no single point forbids a residue."""
+DOUBTFUL = 0.05
+"""Chance that a shuffled sequence fits as well from which on a user is warned."""
 
 
 def kinds_of(letters: str) -> NDArray[np.intp]:
@@ -45,6 +49,47 @@ def chance(score: float, decoys: NDArray[np.float64]) -> float:
     gumbel = -np.expm1(-np.exp(-np.clip((score - place) / scale, -50, 700)))
     further = np.std(decoys, ddof=1) * np.sqrt(1 + 1 / len(decoys))
     return float(max(gumbel, stdtr(len(decoys) - 1, (np.mean(decoys) - score) / max(further, 1e-6))))
+
+
+def doubts(
+    sequences: SequenceSet,
+    best: Mapping[int, float],
+    scores: Callable[[list[str]], Iterable[float]],
+    many: int,
+    rng: np.random.Generator,
+    warn: Callable[[str], object],
+) -> dict[int, float]:
+    """Of each chain the chance that a shuffled sequence fits as well; a user is warned of those that do.
+
+    Parameters
+    ----------
+    sequences
+        All of them; those with equal letters are copies.
+    best
+        Score of the best place of each chain, by its number over all copies; sequences of which no chain has one are
+        left out.
+    scores
+        Of the best places of other letters on the same traces.
+    many
+        Shuffled sequences for each, at least two.
+    rng
+        Shuffles.
+    warn
+        Gets a line for each sequence that is doubtful.
+    """
+    found: dict[int, float] = {}
+    for sequence, numbers in sequences.alike():
+        if not any(number in best for number in numbers):
+            continue
+        decoys = np.array(list(scores([shuffled(sequence.letters, rng) for _ in range(many)])))
+        own = {number: chance(best.get(number, 0.0), decoys) for number in numbers}
+        found |= own
+        if min(own.values()) > DOUBTFUL:
+            warn(
+                f"{sequence.name}: shuffled sequences fit the traces about as well "
+                f"(chance {min(own.values()):.2g}); is it in the map?"
+            )
+    return found
 
 
 class AminoEvidence:

@@ -12,7 +12,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
 from cryoweave.kernels.chains import bridged
-from cryoweave.kernels.evidence import AminoEvidence, chance, kinds_of, shuffled
+from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of
 from cryoweave_deeptracer.stages import AssignParams
 
 STEP = 3.8
@@ -21,8 +21,6 @@ NEVER = np.float32(-1000)
 """Score of a residue where it cannot be."""
 SHAKEN = 0.3
 """How far the order of pieces is changed by chance in further tries."""
-DOUBTFUL = 0.05
-"""Chance that a shuffled sequence fits as well from which on a user is warned."""
 AWAY = 0.02
 """For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
 
@@ -117,34 +115,22 @@ def assigned(
         return Assignment(sequences, xyz, evidence, params).filled(first, factor, inner)
 
     found = max(ctx.over(work, factors), key=lambda one: one.score)
-    doubt = doubts(sequences, found, parts, ctx)
+    doubt = doubt_of(sequences, found, parts, ctx)
     return as_threading(sequences, found, params, doubt, ctx)
 
 
-def doubts(sequences: SequenceSet, found: "Assignment", parts: list[Part], ctx: Context) -> dict[int, float]:
+def doubt_of(sequences: SequenceSet, found: "Assignment", parts: list[Part], ctx: Context) -> dict[int, float]:
     """Of each chain the chance that a shuffled sequence fits the best trace as well."""
-    rng, params = ctx.rng(), found.params
-    doubt: dict[int, float] = {}
-    for sequence, numbers in sequences.alike():
-        best = [found.best_of[number] for number in numbers if number in found.best_of]
-        if not best:
-            continue
-        letters = [shuffled(sequence.letters, rng) for _ in range(params.decoys)]
 
-        def work(letters: str, inner: Context) -> float:
-            other = Assignment(SequenceSet((Sequence("decoy", letters),)), found.xyz, found.evidence, params)
-            pieces = [other.best(part, inner) for part in parts]
-            return max((piece.score for piece in pieces if piece), default=0.0)
+    def work(letters: str, inner: Context) -> float:
+        other = Assignment(SequenceSet((Sequence("decoy", letters),)), found.xyz, found.evidence, found.params)
+        pieces = [other.best(part, inner) for part in parts]
+        return max((piece.score for piece in pieces if piece), default=0.0)
 
-        decoys = np.array(list(ctx.over(work, letters)))
-        for number in numbers:
-            doubt[number] = chance(found.best_of.get(number, 0.0), decoys)
-        if min(doubt[number] for number in numbers) > DOUBTFUL:
-            ctx.log.warning(
-                f"{sequence.name}: shuffled sequences fit the traces about as well "
-                f"(chance {min(doubt[number] for number in numbers):.2g}); is it in the map?"
-            )
-    return doubt
+    def scores(letters: list[str]) -> Iterator[float]:
+        return ctx.over(work, letters)
+
+    return doubts(sequences, found.best_of, scores, found.params.decoys, ctx.rng(), ctx.log.warning)
 
 
 class Assignment:

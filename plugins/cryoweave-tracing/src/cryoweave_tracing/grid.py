@@ -22,7 +22,8 @@ from cryoweave_tracing.pool import Piece, cut, odds_at, pieces_of, threading_of
 from cryoweave_tracing.predicted import Template, predicted_pieces, templates
 from cryoweave_tracing.routes import routes
 from cryoweave_tracing.stages import AssembleParams, GridParams, RoutesParams, UngappedParams
-from cryoweave_tracing.ungapped import threaded
+from cryoweave_tracing.ungapped import alternatives as fragments_of
+from cryoweave_tracing.ungapped import doubt_of, less_sure
 
 RESOLUTION, WIDTH = 5.0, 0.187
 """Å of the simulated map, and its Gaussian's width for each Å: Terashi et al. 2024 (its program)."""
@@ -75,7 +76,8 @@ def gridded(
     pieces = [piece for pool in pools for piece in pieces_of(pool)] if params.pooled else []
     together = cut(solutions, evidence, params.length) if solutions else sorted(pieces, key=lambda one: -one.score)
     whole = assembled(threading_of(sequences, together), rule, ctx)
-    return ranked([whole, *solutions], evidence, density, ctx)
+    best = ranked([whole, *solutions], evidence, density, ctx)
+    return less_sure(best, doubted(bonds, sequences, params, ctx))
 
 
 def within(ctx: Context, share: float) -> Context:
@@ -116,6 +118,17 @@ def gathered(
     return pools
 
 
+def doubted(bonds: BondGraph, sequences: SequenceSet, params: GridParams, ctx: Context) -> dict[int, float]:
+    """The doubt about each chain, on the routes of the first setting."""
+    how = RoutesParams(vehicles=params.vehicles[0], effort=params.effort, restarts=params.restarts)
+    try:
+        traces = routes(bonds, how, replace(ctx, facts={}))
+    except StageError as error:
+        ctx.log.warning("whether the sequences are in the map is not known: %s", error)
+        return {}
+    return doubt_of(bonds.points, traces, sequences, UngappedParams(), ctx)
+
+
 def solved(pools: Sequence[Threading], rule: AssembleParams, ctx: Context) -> list[Threading]:
     """Each setting by itself; where the solver's time ran out is noted."""
 
@@ -146,7 +159,7 @@ def alternatives(
         traces = routes(graph, how, ctx)
         most = max(params.rounds)
         found = {
-            one: threaded(graph.points, traces, sequences, UngappedParams(rounds=one), ctx)
+            one: fragments_of(graph.points, traces, sequences, UngappedParams(rounds=one), ctx)
             for one in ((most,) if params.pooled else params.rounds)
         }
     except StageError as error:

@@ -53,6 +53,7 @@ class UngappedParams(Params):
         7.0, "a piece ends where the trace leaps farther", unit="Å", gt=0, le=100, source=ROUTING
     )
     most: int = param(5_000, "best pieces to keep", ge=1, le=100_000)
+    decoys: int = param(6, "shuffled sequences that tell what fits by chance", ge=2, le=1000)
 
 
 class AssembleParams(Params):

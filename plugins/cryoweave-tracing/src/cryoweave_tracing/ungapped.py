@@ -1,6 +1,7 @@
 """Pieces of sequences on pieces of traces, without gaps, in both directions."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import AminoEvidence, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of
 from cryoweave.kernels.fragments import ungapped
 from cryoweave_tracing.stages import UngappedParams
 
@@ -47,7 +48,18 @@ class Fragment:
 def threaded(
     points: PointCloud, traces: Traces, sequences: SequenceSet, params: UngappedParams, ctx: Context
 ) -> Threading:
-    """Every fragment found a candidate, the best first; they are alternatives that an assembler chooses among."""
+    """Every fragment found a candidate, the best first; they are alternatives that an assembler chooses among.
+
+    Confidences are less the chance that a shuffled sequence fits as well.
+    """
+    found = alternatives(points, traces, sequences, params, ctx)
+    return less_sure(found, doubt_of(points, traces, sequences, params, ctx))
+
+
+def alternatives(
+    points: PointCloud, traces: Traces, sequences: SequenceSet, params: UngappedParams, ctx: Context
+) -> Threading:
+    """The fragments, with the confidence of their register alone."""
     evidence = AminoEvidence(points)
     if not len(evidence):
         raise StageError(
@@ -74,6 +86,41 @@ def threaded(
         )
     ctx.note("fragments", len(found))
     return as_threading(sequences, found[: params.most], traces.xyz)
+
+
+def doubt_of(
+    points: PointCloud, traces: Traces, sequences: SequenceSet, params: UngappedParams, ctx: Context
+) -> dict[int, float]:
+    """Of each chain the chance that a shuffled sequence has a piece on the best traces that scores as well.
+
+    Only the first candidate's traces are looked at: those of other rounds say the same again.
+    """
+    evidence, best_alone = AminoEvidence(points), params.model_copy(update={"rounds": 1})
+    paths = [
+        np.arange(len(traces.xyz))[traces.points_of(int(fragment))]
+        for fragment in np.flatnonzero(traces.candidate == 0)
+    ]
+
+    def work(letters: str, inner: Context) -> float:
+        inner.progress(0, 0)
+        one = Sequence("one", letters)
+        tries = [pieces(evidence, traces.xyz, rows[::way], 0, one, "", best_alone) for rows in paths for way in (1, -1)]
+        return max((piece.score for found in tries for piece in found), default=0.0)
+
+    def scores(letters: list[str]) -> Iterator[float]:
+        return ctx.over(work, letters)
+
+    own = first_chains(sequences)
+    alike = {numbers[0]: numbers for _, numbers in sequences.alike()}
+    there = zip(own, scores([one.letters for _, one in own]), strict=True)
+    best = {number: score for (first, _), score in there for number in alike[first]}
+    return doubts(sequences, best, scores, params.decoys, ctx.rng(), ctx.log.warning)
+
+
+def less_sure(threading: Threading, doubt: dict[int, float]) -> Threading:
+    """With confidences less the doubt about each chain."""
+    sure = np.array([1 - doubt.get(chain, 0.0) for chain in threading.chain.tolist()], np.float32)
+    return replace(threading, confidence=threading.confidence * sure)
 
 
 def first_chains(sequences: SequenceSet) -> list[tuple[int, Sequence]]:
