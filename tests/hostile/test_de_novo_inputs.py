@@ -19,6 +19,7 @@ TRACERS = {
     "beam": ("cryo2struct.beam",),
     "salesman": ("edges.bonds", "deeptracer.trace", "deeptracer.assign"),
     "routes": ("edges.bonds", "trace.routes", "deeptracer.assign"),
+    "fragments": ("edges.bonds", "trace.routes", "thread.ungapped", "assemble.fragments"),
     "hops": ("edges.bonds", "emodelx.align"),
     "flood": ("edges.bonds", "modelangelo.chains", "modelangelo.assign"),
 }

@@ -16,7 +16,7 @@ CLOSE = 3.0
 """Å: a place takes what the nearest point says up to this far."""
 FLOOR = 0.01
 """Added to every probability, so that no single point forbids a residue."""
-DOUBTFUL = 0.05
+DOUBTFUL = 0.01
 """Chance that a shuffled sequence fits as well from which on a user is warned."""
 
 

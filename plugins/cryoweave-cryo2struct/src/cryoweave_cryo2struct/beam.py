@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud, SequenceSet, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import chance
+from cryoweave.kernels.evidence import DOUBTFUL, chance
 from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
 from cryoweave_cryo2struct.copies import untangled
 from cryoweave_cryo2struct.learn import Model, learnt, raw_odds
@@ -32,8 +32,8 @@ SURE = 0.85
 """Mean confidence of all residues, those that are left out counting 0, from which on no further try is made."""
 CLEAR = 0.6
 """Share of a chain's residues that are sure from which on nobody asks whether it is in the map."""
-DECOYS, DOUBTFUL = 5, 0.05
-"""Shuffled sequences that tell what is found by chance, and the chance from which on a user is warned."""
+DECOYS = 5
+"""Shuffled sequences that tell what is found by chance."""
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
 
