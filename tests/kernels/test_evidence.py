@@ -42,5 +42,5 @@ def test_each_chain_is_doubted_by_its_own_decoys_and_copies_share_a_warning():
     assert given == [[Counter("MKTAY")] * 4, [Counter("GGACC")] * 4]
     expected = {number: chance(score, np.array([10.0, 11.0, 12.0, 11.0])) for number, score in best.items()}
     assert found == expected
-    assert found[0] < 1e-6 < DOUBTFUL < found[1]
+    assert found[0] < 1e-4 < DOUBTFUL < found[1]
     assert [one.partition(":")[0] for one in told] == ["B"], "one of A's copies is there"
