@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cryoweave.data import Model
-from cryoweave.kernels.chains import bridged, follows, joined
+from cryoweave.kernels.chains import bridged, follows, joined, out_of_reach
 from cryoweave.testing import ideal_model
 
 TRACE = ideal_model("E" * 10).trace_atoms()
@@ -53,3 +53,17 @@ def test_missing_residues_are_put_on_the_line():
     assert np.isnan(bridged(xyz, 3, 3.8, 1.0)[[0, 6]]).all()
     assert np.isnan(bridged(xyz, 3, 1.7, 1.0)[2:5]).all()
     assert np.isnan(xyz[2:5]).all()
+
+
+def test_what_a_chain_cannot_reach_from_its_nearest_placed_residues():
+    rng = np.random.default_rng(2)
+    for share in (0.0, 0.3, 1.0):
+        chain = np.where(rng.random((12, 1)) < share, rng.uniform(0, 20, (12, 3)), np.nan)
+        places = rng.uniform(0, 20, (30, 3))
+        found = out_of_reach(places, chain, 3.8, 1.0)
+        there = [r for r in range(12) if not np.isnan(chain[r, 0])]
+        for residue in range(12):
+            nearest = [*[r for r in there if r < residue][-1:], *[r for r in there if r >= residue][:1]]
+            for place, told in zip(places, found[:, residue], strict=True):
+                away = [np.linalg.norm(place - chain[r]) > 3.8 * abs(r - residue) + 1.0 for r in nearest]
+                assert told == any(away)

@@ -69,3 +69,32 @@ def bridged(xyz: NDArray[np.float64], most: int, step: float, slack: float) -> N
         if 0 < len(gap) <= most and apart <= step * (b - a) + slack:
             found[gap] = xyz[a] + ((gap - a) / (b - a))[:, None] * (xyz[b] - xyz[a])
     return found
+
+
+def out_of_reach(xyz: NDArray[np.float64], chain: NDArray[np.float64], step: float, slack: float) -> NDArray[np.bool_]:
+    """Where residues of a chain cannot lie, because of the nearest placed ones before and after them.
+
+    Parameters
+    ----------
+    xyz
+        Places to look at, Å, shape ``(m, 3)``.
+    chain
+        Of all residues of the chain, Å, shape ``(n, 3)``; NaN where one is missing.
+    step, slack
+        Å that the chain spans for each residue, and Å beyond that are tolerated.
+
+    Returns
+    -------
+    Shape ``(m, n)``; false everywhere as long as no residue is placed.
+    """
+    there, residues = np.flatnonzero(~np.isnan(chain[:, 0])), np.arange(len(chain))
+    found = np.zeros((len(xyz), len(chain)), np.bool_)
+    if not len(there):
+        return found
+    after = np.searchsorted(there, residues)
+    for index in (after - 1, after):
+        known = (index >= 0) & (index < len(there))
+        anchor = there[np.clip(index, 0, len(there) - 1)]
+        away = np.linalg.norm(xyz[:, None] - chain[anchor][None], axis=2)
+        found |= known & (away > step * np.abs(residues - anchor) + slack)
+    return found

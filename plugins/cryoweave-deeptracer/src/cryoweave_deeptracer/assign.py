@@ -11,7 +11,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
-from cryoweave.kernels.chains import bridged
+from cryoweave.kernels.chains import bridged, out_of_reach
 from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of
 from cryoweave_deeptracer.stages import AssignParams
 
@@ -60,17 +60,9 @@ class Chain:
         columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1) + params.base
         found = np.take(columns.astype(np.float32), self.kinds, axis=1)
         there = self.placed()
-        if not len(there):
-            return found
-        residues = np.arange(len(self.kinds))
-        after = np.searchsorted(there, residues)
-        for index in (after - 1, after):
-            known = (index >= 0) & (index < len(there))
-            anchor = there[np.clip(index, 0, len(there) - 1)]
-            reach = STEP * np.abs(residues - anchor) + params.slack
-            away = np.linalg.norm(xyz[:, None] - self.xyz[anchor][None], axis=2)
-            found[known & (away > reach)] = NEVER
-        found[:, there] = NEVER
+        if len(there):
+            found[out_of_reach(xyz, self.xyz, STEP, params.slack)] = NEVER
+            found[:, there] = NEVER
         return found
 
     def distance(self, xyz: NDArray[np.float64]) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Sequence
+from cryoweave.kernels.chains import out_of_reach
 from cryoweave_emodelx.hops import Index, Table
 from cryoweave_emodelx.pieces import NEVER
 
@@ -32,17 +33,9 @@ class Chain:
         """What may still be placed, where the chain can reach from the nearest placed residues to both sides."""
         there = self.placed()
         found = np.where(used[:, None], NEVER, self.cells)
-        if not len(there):
-            return found
-        residues = np.arange(len(self.point))
-        after = np.searchsorted(there, residues)
-        for index in (after - 1, after):
-            known = (index >= 0) & (index < len(there))
-            anchor = there[np.clip(index, 0, len(there) - 1)]
-            reach = STEP * np.abs(residues - anchor) + slack
-            away = np.linalg.norm(xyz[:, None] - self.xyz[anchor][None], axis=2)
-            found[known & (away > reach)] = NEVER
-        found[:, there] = NEVER
+        if len(there):
+            found[out_of_reach(xyz, self.xyz, STEP, slack)] = NEVER
+            found[:, there] = NEVER
         return found
 
     def distance(self, xyz: NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import align_matrix
-from cryoweave.kernels.chains import bridged
+from cryoweave.kernels.chains import bridged, out_of_reach
 from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave_modelangelo.profile import gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
@@ -59,13 +59,9 @@ class Member:
         found = match[rows][:, self.kinds]
         there = self.placed()
         if len(there):
-            number = np.arange(len(self.kinds))
-            behind = np.searchsorted(there, number)
-            for index in (behind - 1, behind):
-                known = (index >= 0) & (index < len(there))
-                anchor = there[np.clip(index, 0, len(there) - 1)]
-                away = np.linalg.norm(xyz[rows][:, None] - xyz[self.row[anchor]], axis=2)
-                found[known & (away > STEP * np.abs(number - anchor) + slack)] = NEVER
+            own = np.full((len(self.kinds), 3), np.nan)
+            own[there] = xyz[self.row[there]]
+            found[out_of_reach(xyz[rows], own, STEP, slack)] = NEVER
             found[:, there] = NEVER
         return found
 
