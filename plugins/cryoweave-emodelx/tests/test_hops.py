@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cryoweave.data import BondGraph, PointCloud
-from cryoweave.kernels.bonds import bond_graph
+from cryoweave.kernels.bonds import bond_graph, walks
 from cryoweave_emodelx.hops import ACROSS, best_steps, hops_of, neighbour_score, residue_scores
 from cryoweave_emodelx.pieces import Aligner, Rules, leaps_of
-from cryoweave_emodelx.trace import paths_of, pruned
+from cryoweave_emodelx.trace import pruned
 
 
 def cloud(n=14, seed=0):
@@ -166,7 +166,7 @@ def test_pruned_bonds_are_paths_and_the_best_are_kept(seed):
     kept = pruned(bonds, worth, 0.3)
     assert worth[kept].min() >= 0.3
     assert np.bincount(bonds.pairs[kept].ravel(), minlength=30).max() <= 2
-    paths = paths_of(bonds.pairs[kept], 30)
+    paths = walks(30, bonds.pairs[kept].tolist())
     on = np.concatenate(paths)
     # Trees of degree two: as many bonds as points less paths, and no point twice.
     assert len({*on.tolist()}) == len(on)

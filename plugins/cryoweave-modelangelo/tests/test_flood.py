@@ -12,9 +12,9 @@ from cryoweave.data import Frame, PointCloud, ProbabilityMaps
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
 from cryoweave.io import read_model
-from cryoweave.kernels.bonds import bond_graph
+from cryoweave.kernels.bonds import bond_graph, walks
 from cryoweave.testing import StageContract, ideal_model
-from cryoweave_modelangelo.chains import bond_scores, direction_odds, joined, places, walks
+from cryoweave_modelangelo.chains import bond_scores, direction_odds, joined, places
 from cryoweave_modelangelo.stages import ChainsParams
 
 MODEL = ideal_model("H" * 20 + "C" * 4 + "E" * 10)

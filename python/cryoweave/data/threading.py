@@ -70,11 +70,15 @@ class Threading:
             object.__setattr__(self, "part", np.full(len(self.candidate), -1))
         object.__setattr__(self, "part", frozen(self.part, np.int32, "part", (None,)))
         object.__setattr__(self, "parts", tuple(self.parts))
-        same_length(part=self.part, candidate=self.candidate)
         if np.any((self.part < -1) | (self.part >= len(self.parts))):
             raise InputError(f"a residue names a part that is not there (parts: {len(self.parts)})")
         same_length(
-            candidate=self.candidate, chain=self.chain, residue=self.residue, xyz=self.xyz, confidence=self.confidence
+            candidate=self.candidate,
+            chain=self.chain,
+            residue=self.residue,
+            xyz=self.xyz,
+            confidence=self.confidence,
+            part=self.part,
         )
         object.__setattr__(self, "origin", tuple(self.origin))
         if len(self.origin) != len(self.score):

@@ -1,6 +1,7 @@
 """Bonds between points that may follow each other in a chain, and what maps say of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,7 @@ from cryoweave.errors import InputError, StageError
 from cryoweave.kernels.graph import integers, neighbour_pairs
 from cryoweave.kernels.grid import interpolate
 
+_Index = TypeVar("_Index", bound=np.integer[Any])
 Progress = Callable[[int, int], object]
 MAIN_CHAIN = ("N", "CA", "C")
 """Classes whose probabilities add up to that of the main chain; ``BACKBONE`` where one of them is missing."""
@@ -154,6 +156,53 @@ def main_chain(maps: ProbabilityMaps) -> DensityMap:
         f"the maps have neither {', '.join(MAIN_CHAIN)} nor {BACKBONE}: {', '.join(maps.classes)}",
         "make them with a detector that knows the main chain",
     )
+
+
+def walks(n: int, links: Iterable[Sequence[int]]) -> list[NDArray[np.intp]]:
+    """Points along each chain of bonds, from the end with the lower number; a point without bonds is one by itself.
+
+    Parameters
+    ----------
+    n
+        How many points there are.
+    links
+        Pairs of points that are bonded; none of them closes a ring, and no point has more than two.
+
+    Returns
+    -------
+    In the order of their first points, int ``(k,)`` each.
+    """
+    beside: list[list[int]] = [[] for _ in range(n)]
+    for i, j in links:
+        beside[i].append(j)
+        beside[j].append(i)
+    seen = np.zeros(n, bool)
+    found = []
+    for start in range(n):
+        if seen[start] or len(beside[start]) > 1:
+            continue
+        path, before = [start], -1
+        while following := [point for point in beside[path[-1]] if point != before]:
+            before = path[-1]
+            path.append(following[0])
+        seen[path] = True
+        found.append(np.array(path, np.intp))
+    return found
+
+
+def directed(path: NDArray[_Index], forward: Mapping[tuple[int, int], float]) -> NDArray[_Index]:
+    """A path from its N to its C terminus, as far as that is known.
+
+    Parameters
+    ----------
+    path
+        Points along a chain.
+    forward
+        Of each bond, the lower point first, the log-odds that the chain runs from that one to the other.
+    """
+    steps = zip(path[:-1].tolist(), path[1:].tolist(), strict=True)
+    odds = sum(forward[min(a, b), max(a, b)] * (1 if a < b else -1) for a, b in steps)
+    return path[::-1] if odds < 0 else path
 
 
 def _usual(density: DensityMap, points: PointCloud) -> float:

@@ -8,6 +8,7 @@ from scipy.special import stdtr
 
 from cryoweave.data import PointCloud, SequenceSet
 from cryoweave.data.residues import AMINO_ACIDS
+from cryoweave.errors import StageError
 from cryoweave.kernels.graph import nearest
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -23,6 +24,12 @@ DOUBTFUL = 0.01
 def kinds_of(letters: str) -> NDArray[np.intp]:
     """Column of each residue of a sequence in tables of log-odds; an unknown one has the column behind the last."""
     return np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in letters], np.intp)
+
+
+def require_protein(sequences: SequenceSet | None) -> None:
+    """Raise StageError if sequences are given and none is a protein's."""
+    if sequences is not None and not any(one.molecule == "protein" for one in sequences):
+        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
 
 
 def shuffled(letters: str, rng: np.random.Generator) -> str:
@@ -113,6 +120,17 @@ class AminoEvidence:
         probability = points.probabilities[:, columns].astype(np.float64) + FLOOR
         reference = np.average(probability, axis=0, weights=np.maximum(points.weight, 1e-6))
         self._xyz, self._odds = points.xyz, np.log(probability / reference)
+
+    @classmethod
+    def required(cls, points: PointCloud) -> "AminoEvidence":
+        """Of points that must say something of amino acids; StageError if they do not."""
+        found = cls(points)
+        if not len(found):
+            raise StageError(
+                "the points say nothing of amino acids",
+                "take a detector with all twenty, or a threader that reads density",
+            )
+        return found
 
     def __len__(self) -> int:
         """Points that say something."""

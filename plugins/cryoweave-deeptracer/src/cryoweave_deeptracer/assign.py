@@ -12,7 +12,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
 from cryoweave.kernels.chains import bridged, out_of_reach
-from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of, require_protein
 from cryoweave_deeptracer.stages import AssignParams
 
 STEP = 3.8
@@ -78,8 +78,7 @@ class Chain:
 
 def check(params: AssignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
     """Whether there is a protein among the sequences."""
-    if sequences is not None and not any(s.molecule == "protein" for s in sequences):
-        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+    require_protein(sequences)
 
 
 def assigned(
@@ -89,11 +88,7 @@ def assigned(
     check(params, sequences)
     if not len(traces):
         raise StageError("there are no traces to assign", "look at the points and the tracing before")
-    evidence = AminoEvidence(points)
-    if not len(evidence):
-        raise StageError(
-            "the points say nothing of amino acids", "take a detector with all twenty, or a threader that reads density"
-        )
+    evidence = AminoEvidence.required(points)
     owner = np.unique(traces.xyz, axis=0, return_inverse=True)[1].reshape(-1)
     parts = [owner[traces.points_of(fragment)] for fragment in range(len(traces))]
     xyz = np.zeros((int(owner.max()) + 1, 3))

@@ -9,7 +9,7 @@ from cryoweave.data import BondGraph, PointCloud, SequenceSet, Threading
 from cryoweave.data.residues import PROTEIN_NAMES
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import LETTERS, AminoEvidence, kinds_of
+from cryoweave.kernels.evidence import LETTERS, AminoEvidence, kinds_of, require_protein
 from cryoweave_emodelx.chain import STEP, Chain
 from cryoweave_emodelx.connect import Ground, connected
 from cryoweave_emodelx.hops import Hops, Table, hops_of, residue_scores
@@ -24,8 +24,7 @@ SHARPNESS = 0.5
 
 def check(params: AlignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
     """Whether there is a protein among the sequences."""
-    if sequences is not None and not any(s.molecule == "protein" for s in sequences):
-        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+    require_protein(sequences)
 
 
 def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: Context) -> Threading:
@@ -65,11 +64,7 @@ def chains_of(sequences: SequenceSet, table: Table, hops: Hops, count: int, para
 
 def amino_table(points: PointCloud, evidence: str) -> Table:
     """What points say of each amino acid, in the order of `LETTERS` and 0 for an unknown one, ``(points, 21)``."""
-    known = AminoEvidence(points)
-    if not len(known):
-        raise StageError(
-            "the points say nothing of amino acids", "take a detector with all twenty, or a threader that reads density"
-        )
+    known = AminoEvidence.required(points)
     if evidence == "log-odds":
         found = known.log_odds(points.xyz)
     else:

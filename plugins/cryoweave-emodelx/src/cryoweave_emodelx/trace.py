@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from cryoweave.data import BondGraph, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.bonds import directed, walks
 from cryoweave_emodelx.hops import neighbour_score
 from cryoweave_emodelx.stages import TraceParams
 
@@ -14,12 +15,12 @@ def traced(bonds: BondGraph, params: TraceParams, ctx: Context) -> Traces:
     """The best bonds first, where both points have less than two and no ring is closed; the longest trace first."""
     kept = pruned(bonds, neighbour_score(bonds), params.least)
     worth = neighbour_score(bonds)[kept]
-    paths = [path for path in paths_of(bonds.pairs[kept], len(bonds.points)) if len(path) >= params.fewest]
+    paths = [path for path in walks(len(bonds.points), bonds.pairs[kept].tolist()) if len(path) >= params.fewest]
     if not paths:
         raise StageError(f"no trace has {params.fewest} points", "lower `least` or `fewest`, or look at the points")
     forward = {(int(i), int(j)): float(f) for (i, j), f in zip(bonds.pairs[kept], bonds.forward[kept], strict=True)}
     score = {(int(i), int(j)): float(s) for (i, j), s in zip(bonds.pairs[kept], worth, strict=True)}
-    paths = sorted((turned(path, forward) for path in paths), key=lambda path: -len(path))
+    paths = sorted((directed(path, forward) for path in paths), key=lambda path: -len(path))
     ctx.note("traces", len(paths))
     ctx.note("points on traces", sum(len(path) for path in paths))
     order = np.concatenate(paths)
@@ -49,30 +50,6 @@ def pruned(bonds: BondGraph, worth: NDArray[np.float64], least: float) -> NDArra
         degree[[i, j]] += 1
         kept.append(bond)
     return np.sort(np.array(kept, np.intp))
-
-
-def paths_of(pairs: NDArray[np.int32], points: int) -> list[NDArray[np.intp]]:
-    """The paths that bonds make of which no point has more than two, in the order of their lower ends."""
-    beside: dict[int, list[int]] = {i: [] for i in range(points)}
-    for i, j in pairs.tolist():
-        beside[i].append(j)
-        beside[j].append(i)
-    found, seen = [], np.zeros(points, bool)
-    for start in range(points):
-        if seen[start] or len(beside[start]) != 1:
-            continue
-        path = [start]
-        while len(path) == 1 or len(beside[path[-1]]) == 2:
-            path.append(next(one for one in beside[path[-1]] if len(path) == 1 or one != path[-2]))
-        seen[path] = True
-        found.append(np.array(path, np.intp))
-    return found
-
-
-def turned(path: NDArray[np.intp], forward: dict[tuple[int, int], float]) -> NDArray[np.intp]:
-    """The path from its N to its C terminus, as far as that is known."""
-    odds = sum(forward[min(a, b), max(a, b)] * (1 if a < b else -1) for a, b in _bonds(path))
-    return path[::-1] if odds < 0 else path
 
 
 def _bonds(path: NDArray[np.intp]) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import align_matrix
 from cryoweave.kernels.chains import bridged, out_of_reach
-from cryoweave.kernels.evidence import AminoEvidence, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of, require_protein
 from cryoweave_modelangelo.profile import gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
 
@@ -78,8 +78,7 @@ class Member:
 
 def check(params: AssignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
     """Whether there is a protein among the sequences."""
-    if sequences is not None and not any(one.molecule == "protein" for one in sequences):
-        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+    require_protein(sequences)
 
 
 def assigned(
@@ -89,11 +88,7 @@ def assigned(
     check(params, sequences)
     if not len(traces):
         raise StageError("there are no traces to name", "look at the points and the tracing before")
-    evidence = AminoEvidence(points)
-    if not len(evidence):
-        raise StageError(
-            "the points say nothing of amino acids", "take a detector with all twenty, or a threader that reads density"
-        )
+    evidence = AminoEvidence.required(points)
     task = Assignment(traces, matches(evidence.log_odds(traces.xyz)), sequences, params)
     task.fill(ctx)
     return task.threading(sequences, ctx)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from cryoweave.data import BondGraph, ProbabilityMaps, Traces
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
+from cryoweave.kernels.bonds import walks
 from cryoweave.kernels.candidates import apart
 from cryoweave.kernels.grid import interpolate
 from cryoweave_modelangelo.stages import ChainsParams
@@ -99,26 +100,6 @@ def joined(
             other_end[far_i], other_end[far_j] = far_j, far_i
             links.append((i, j))
     return links
-
-
-def walks(n: int, links: list[tuple[int, int]]) -> list[NDArray[np.intp]]:
-    """Points along each chain, from the end with the lower number; links leave no ring and no fork."""
-    beside: list[list[int]] = [[] for _ in range(n)]
-    for i, j in links:
-        beside[i].append(j)
-        beside[j].append(i)
-    seen = np.zeros(n, bool)
-    found = []
-    for start in range(n):
-        if seen[start] or len(beside[start]) > 1:
-            continue
-        path, before = [start], -1
-        while following := [point for point in beside[path[-1]] if point != before]:
-            before = path[-1]
-            path.append(following[0])
-        seen[path] = True
-        found.append(np.array(path, np.intp))
-    return found
 
 
 def direction_odds(maps: ProbabilityMaps, xyz: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from cryoweave.data import BondGraph, Traces
 from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
 from cryoweave.host.solver import require_solver
+from cryoweave.kernels.bonds import directed
 from cryoweave.kernels.routes import APART, Routes, find_routes, linked_pieces
 from cryoweave_tracing.stages import RoutesParams
 
@@ -146,15 +147,3 @@ def as_traces(
     return Traces(
         bonds.points.xyz[order], bonds.points.weight[order], fragment, np.array(candidate, np.int32), np.array(score)
     )
-
-
-def key(route: NDArray[np.int64], k: int) -> tuple[int, int]:
-    """The bond between two consecutive points of a route."""
-    a, b = int(route[k]), int(route[k + 1])
-    return (a, b) if a < b else (b, a)
-
-
-def directed(route: NDArray[np.int64], forward: dict[tuple[int, int], float]) -> NDArray[np.int64]:
-    """The route from its N to its C terminus, as far as that is known."""
-    odds = sum(forward[key(route, k)] * (1 if route[k] < route[k + 1] else -1) for k in range(len(route) - 1))
-    return route[::-1] if odds < 0 else route

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of, require_protein
 from cryoweave.kernels.fragments import ungapped
 from cryoweave_tracing.stages import UngappedParams
 
@@ -60,12 +60,7 @@ def alternatives(
     points: PointCloud, traces: Traces, sequences: SequenceSet, params: UngappedParams, ctx: Context
 ) -> Threading:
     """The fragments, with the confidence of their register alone."""
-    evidence = AminoEvidence(points)
-    if not len(evidence):
-        raise StageError(
-            "the points say nothing of amino acids",
-            "take a detector with all twenty, or a threader that reads density",
-        )
+    evidence = AminoEvidence.required(points)
     tasks = [
         (fragment, back, chain, one)
         for fragment in range(len(traces))
@@ -125,10 +120,8 @@ def less_sure(threading: Threading, doubt: dict[int, float]) -> Threading:
 
 def first_chains(sequences: SequenceSet) -> list[tuple[int, Sequence]]:
     """Each different protein with the number of its first copy among all chains."""
-    found = [(numbers[0], one) for one, numbers in sequences.alike() if one.molecule == "protein"]
-    if not found:
-        raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
-    return found
+    require_protein(sequences)
+    return [(numbers[0], one) for one, numbers in sequences.alike() if one.molecule == "protein"]
 
 
 def pieces(
