@@ -37,10 +37,13 @@ TRACERS = {
     "salesman": ("edges.bonds", "deeptracer.trace", "deeptracer.assign"),
     "hops": ("edges.bonds", "emodelx.align"),
     "routes": ("edges.bonds", "trace.routes", "deeptracer.assign"),
+    "fragments": ("edges.bonds", "trace.routes", "thread.ungapped", "assemble.fragments"),
+    "grid": ("edges.bonds", "assemble.grid"),
+    "flood": ("edges.bonds", "modelangelo.chains", "modelangelo.assign"),
 }
 NAMES = {BondGraph: "bonds", Traces: "traces", Threading: "threading"}
 """Under which name a stage's output is the next one's input."""
-LENGTHS, LARGEST_BREAK = (100, 450), 12.0
+LENGTHS, LARGEST_BREAK = (90, 500), 12.0
 """Residues, and Å between neighbours, of a chain of the corpus: several copies under one name are no chain."""
 FIGURES = ("recall", "right_residue", "precision", "tm_score")
 COLUMNS = ("structure", "residues", "level", "tracer", *FIGURES, "seconds", "error")
@@ -59,7 +62,7 @@ def corpus(data: Path, many: int) -> Iterator[tuple[str, Model]]:
     excluded = {line.strip() for line in lines if not line.startswith("#")}
     files = [one for one in sorted((data / "structures/bm5").glob("*_target.pdb.gz")) if one.name[:4] not in excluded]
     found = 0
-    for file in files[1::8]:
+    for file in files[1::4]:
         model = longest_chain(load_model(file))
         xyz = model.trace_atoms().xyz
         breaks = np.linalg.norm(np.diff(xyz, axis=0), axis=1).max(initial=0)
