@@ -1,4 +1,5 @@
 import json
+import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -206,6 +207,48 @@ def test_a_damaged_result_runs_again(go, files, calls, file, damage):
     assert not reused
     assert reason == "its files changed" or (damage, file) == ("altered", "stage.json")
     assert result_files(files / "out") == before
+
+
+def test_steps_that_ran_alike_in_another_run_are_taken_from_there(go, files, calls):
+    go()
+    calls()
+    lender = files / "out" / "stages"
+    inputs = {"density": files / "emd_1.map.gz", "sequences": files / "chains.fasta"}
+    other = {"output": files / "other", "settings": {"score.value": 0.75}, "reuse": [files / "out"]}
+    made = plan("toy", inputs, **other)
+    assert [(one.action, one.reason) for one in made.steps if one.step.name != "build"] == [
+        ("reuse", f"taken from {lender / '01-points'}"),
+        ("reuse", f"taken from {lender / '02-trace'}"),
+        ("run", "it has not run yet"),
+    ]
+    assert not (files / "other").exists()
+    go(**other)
+    assert calls() == ["score"]
+    assert reasons(files / "other")["points"] == (True, f"taken from {lender / '01-points'}")
+    shutil.rmtree(files / "out")
+    go(**{**other, "reuse": []})
+    assert calls() == [], "what was taken is this run's own"
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_result_of_another_run_is_not_taken(go, files, calls, damage):
+    go()
+    calls()
+    path = files / "out" / "stages" / "02-trace" / "traces.tsv"
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    go(output=files / "other", reuse=[files / "out"])
+    assert calls() == ["trace"]
+    assert reasons(files / "other")["trace"] == (False, "it has not run yet")
+    assert (files / "other" / "stages" / "02-trace" / "traces.tsv").read_bytes() == content
+
+
+def test_results_are_taken_from_runs_only(go, files):
+    with pytest.raises(UsageError, match="nowhere holds no run"):
+        go(reuse=[files / "nowhere"])
+    assert not (files / "out").exists()
 
 
 def test_until_then_the_rest(go, files, calls):

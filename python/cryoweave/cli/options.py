@@ -155,6 +155,16 @@ Replace = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+Reuse = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reuse",
+        metavar="FOLDER",
+        help="Run folder, also of another recipe, whose results serve for steps that would run alike; e.g. --reuse "
+        "deeptracer_emd_2566, to detect only once; may be repeated.",
+        rich_help_panel=RUN,
+    ),
+]
 IgnoreChecks = Annotated[
     bool,
     typer.Option(

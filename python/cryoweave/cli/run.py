@@ -49,6 +49,7 @@ def run(
     until: options.Until = None,
     force: options.Force = None,
     replace: options.Replace = False,
+    reuse: options.Reuse = None,
     ignore_checks: options.IgnoreChecks = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop; writes nothing.", rich_help_panel=options.RUN)
@@ -86,7 +87,7 @@ def run(
 
         plan(
             recipe, map_, sequence, rna, dna, secondary_structure, model, reference, given, chain, swap, set_, output,
-            start, until, force, replace, ignore_checks, seed, time_budget, json,
+            start, until, force, replace, reuse, ignore_checks, seed, time_budget, json,
         )  # fmt: skip
         return
     from cryoweave.pipeline.run import run as execute
@@ -107,6 +108,7 @@ def run(
             until=until,
             force=force or [],
             replace=replace,
+            reuse=reuse or [],
             ignore_checks=ignore_checks,
             seed=seed,
             threads=threads,

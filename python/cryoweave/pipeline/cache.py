@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +132,55 @@ def recall(folder: Path, identity: Identity, gives: type, budget: float | None =
     except CryoweaveError:
         return CHANGED_FILES
     return Kept(value, digest, entry) if found == digest else CHANGED_FILES
+
+
+def look_up(
+    folder: Path | None,
+    lenders: Iterable[Path],
+    identity: Identity,
+    gives: type,
+    budget: float | None = None,
+    take: bool = True,
+) -> tuple[Kept | str, str]:
+    """The result in a step's folder, or else in that of a step of another run that ran alike, and why it is used.
+
+    Without one, twice the reason why that in the folder does not serve. Another run's is put into the folder, without
+    a second copy on the disk where that can be, unless it is only looked for.
+    """
+    found = recall(folder, identity, gives, budget) if folder else "new run"
+    if isinstance(found, Kept):
+        return found, "nothing changed"
+    source = _lender(lenders, identity)
+    if source is None:
+        return found, found
+    if take and folder:
+        _copy(source, folder)
+    lent = recall(folder if take and folder else source, identity, gives, budget)
+    return (lent, f"taken from {source}") if isinstance(lent, Kept) else (found, found)
+
+
+def _lender(runs: Iterable[Path], identity: Identity) -> Path | None:
+    for file in (file for run in runs for file in sorted(run.glob(f"stages/*/{STAGE_FILE}"))):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(file.read_bytes())["key"] == identity.key():
+                return file.parent
+    return None
+
+
+def _copy(source: Path, folder: Path) -> None:
+    from cryoweave.io.atomic import atomic_folder
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_folder(folder) as temporary:
+        shutil.copytree(source, temporary, copy_function=_linked, dirs_exist_ok=True)
+
+
+def _linked(source: str, target: str) -> None:
+    # Results are replaced whole and never changed in place, so two runs can share their files.
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def keep(folder: Path, identity: Identity, value: Any, gives: type, measured: Mapping[str, Any]) -> Kept:

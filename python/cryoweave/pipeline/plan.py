@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from cryoweave.host.records import Recipe
 from cryoweave.pipeline.again import complete
-from cryoweave.pipeline.cache import identify, recall
+from cryoweave.pipeline.cache import identify, look_up
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.gate import check_before
 from cryoweave.pipeline.inputs import RunInput, input_types, load_inputs
 from cryoweave.pipeline.lock import LOCK
 from cryoweave.pipeline.preflight import Finding
-from cryoweave.pipeline.record import check_folder, check_same_problem
+from cryoweave.pipeline.record import check_folder, check_lenders, check_same_problem
 from cryoweave.pipeline.settings import parse_settings
 from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select, wire
 
@@ -112,6 +112,7 @@ def plan(
     until: str | None = None,
     force: Sequence[str] = (),
     replace: bool = False,
+    reuse: Sequence[str | Path] = (),
     ignore_checks: bool = False,
     seed: int | None = None,
     time_budget: float | None = None,
@@ -130,8 +131,8 @@ def plan(
         File that belongs to the proteins' sequences.
     output
         The run folder, if there is one: what is kept there is taken into account.
-    start, until, force, replace, ignore_checks
-        As the options ``--from``, ``--until``, ``--force``, ``--replace`` and ``--ignore-checks``.
+    start, until, force, replace, reuse, ignore_checks
+        As the options ``--from``, ``--until``, ``--force``, ``--replace``, ``--reuse`` and ``--ignore-checks``.
     seed, time_budget
         Of the run.
 
@@ -148,6 +149,7 @@ def plan(
     wired = prepare(recipe, begin.inputs, settings)
     chosen, forced = select(wired, start, until, tuple(force))
     check_needs(chosen)
+    lenders = check_lenders(reuse)
     values = load_inputs(begin.inputs, begin.secondary_structure)
     folder = Path(output) if output else None
     if folder is not None:
@@ -156,7 +158,7 @@ def plan(
             check_same_problem(folder, values)
     findings = check_before(chosen, values, ignore=ignore_checks)
     return dataclasses.replace(
-        preview(chosen, forced, values, folder, start, begin.seed, time_budget), findings=findings
+        preview(chosen, forced, values, folder, start, begin.seed, time_budget, lenders), findings=findings
     )
 
 
@@ -177,6 +179,7 @@ def preview(
     start: str | None,
     seed: int,
     time_budget: float | None = None,
+    lenders: Sequence[Path] = (),
 ) -> Plan:
     """What would happen to each step of a chain that :func:`cryoweave.pipeline.wiring.select` cut."""
     digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
@@ -191,11 +194,10 @@ def preview(
             action, reason = ("perhaps" if folder and (folder / place).is_dir() else "run"), f"after {unknown[0]}"
         else:
             identity = identify(step, digests, seed)
-            kept = recall(folder / place, identity, step.stage.gives, time_budget) if folder else "new run"
-            if isinstance(kept, str):
-                reason = kept
-            else:
-                action, reason, digests[step.name] = "reuse", "nothing changed", kept.digest
+            own = folder / place if folder else None
+            kept, reason = look_up(own, lenders, identity, step.stage.gives, time_budget, take=False)
+            if not isinstance(kept, str):
+                action, digests[step.name] = "reuse", kept.digest
         steps.append(PlannedStep(step, action, reason, place))
     return Plan(wired.recipe, tuple(steps), wired.left_out, wired.unused)
 

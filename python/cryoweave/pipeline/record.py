@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,20 @@ def check_folder(folder: Path, recipe: Recipe, lock: str) -> None:
         raise UsageError(f"{folder} holds files that are not a run", hint)
     if record.get("recipe") != recipe.id:
         raise UsageError(f"{folder} holds a run of {record.get('recipe')}, not of {recipe.id}", hint)
+
+
+def check_lenders(folders: Sequence[str | Path]) -> tuple[Path, ...]:
+    """Refuse a folder that holds no run, from which results shall be taken.
+
+    Raises
+    ------
+    UsageError
+        If it does not.
+    """
+    for folder in folders:
+        if read_record(Path(folder)) is None:
+            raise UsageError(f"{folder} holds no run whose results could be used", "name the run folder of another run")
+    return tuple(Path(folder) for folder in folders)
 
 
 def finished(folder: Path) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from cryoweave.host.context import CUT_SHORT, Context
 from cryoweave.host.records import Recipe
 from cryoweave.pipeline.again import complete
 from cryoweave.pipeline.budget import Budget
-from cryoweave.pipeline.cache import Kept, identify, keep, recall
+from cryoweave.pipeline.cache import Kept, identify, keep, look_up
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.ending import Found, finish, report
 from cryoweave.pipeline.events import Journal, Watch, held, logged
@@ -33,6 +33,7 @@ from cryoweave.pipeline.record import (
     EARLIER,
     Record,
     check_folder,
+    check_lenders,
     check_same_problem,
     finished,
     new_entries,
@@ -94,6 +95,7 @@ def run(
     until: str | None = None,
     force: Sequence[str] = (),
     replace: bool = False,
+    reuse: Sequence[str | Path] = (),
     ignore_checks: bool = False,
     seed: int | None = None,
     threads: int | None = None,
@@ -129,6 +131,8 @@ def run(
         Steps to run again whatever is kept.
     replace
         Use the folder although it holds the results of another map, other sequences or other models.
+    reuse
+        Folders of other runs, also of other recipes: results of steps that would run alike are taken from there.
     ignore_checks
         Run although a check of the inputs fails; it becomes a warning.
     seed
@@ -166,6 +170,7 @@ def run(
         raise UsageError("a run whose map is not a file needs a folder", "give output=FOLDER")
     folder = Path(output) if output is not None else default_folder(recipe, str(map))
     check_folder(folder, recipe, LOCK)
+    lenders = check_lenders(reuse)
     with held() as before:
         values = load_inputs(begin.inputs, begin.secondary_structure)
         if not replace:
@@ -186,7 +191,7 @@ def run(
                 log.warning("%s", told(finding))
             entries = {"seed": begin.seed, "threads": count, "device": chosen}
             budget = Budget(time_budget) if time_budget is not None else None
-            return _Run(folder, wired, forced, start, values, journal, log, entries, budget).go()
+            return _Run(folder, wired, forced, start, values, lenders, journal, log, entries, budget).go()
 
 
 class _Run:
@@ -199,6 +204,7 @@ class _Run:
         forced: frozenset[str],
         start: str | None,
         inputs: Mapping[str, RunInput],
+        lenders: Sequence[Path],
         journal: Journal,
         log: logging.Logger,
         settings: Mapping[str, Any],
@@ -207,7 +213,7 @@ class _Run:
         earlier = finished(folder)
         _clean(folder, keep_outputs=earlier is not None)
         self.folder, self.wired, self.forced, self.start = folder, wired, forced, start
-        self.journal, self.log = journal, log
+        self.lenders, self.journal, self.log = lenders, journal, log
         self.inputs = {name: entry.on_disk(name, folder) for name, entry in inputs.items()}
         self.values = {f"input.{name}": entry.value for name, entry in inputs.items()}
         self.digests = {f"input.{name}": entry.digest for name, entry in inputs.items()}
@@ -270,22 +276,22 @@ class _Run:
         place = self.wired.folder(step.name)
         if step.name in self.forced:
             found: Kept | str = why_forced(self.wired, step.name, self.start)
+            reason = str(found)
         else:
             seconds = self.budget.seconds if self.budget else None
-            found = recall(self.folder / place, identity, step.stage.gives, seconds)
-        if isinstance(found, str):
-            self._must_be_kept(step, found)
-            reason, reused = found, False
+            found, reason = look_up(self.folder / place, self.lenders, identity, step.stage.gives, seconds)
+        if reused := isinstance(found, Kept):
+            kept = found
+        else:
+            self._must_be_kept(step, reason)
             self.journal.emit(
                 "stage_started", step=step.name, stage=step.stage.id, reason=reason, params=identity.params
             )
             inputs = {name: self.values[source] for name, source in step.sources.items()}
             value, taken = self._run_stage(step, inputs)
-            found = keep(self.folder / place, identity, value, step.stage.gives, taken)
-        else:
-            reason, reused = "nothing changed", True
-        self.values[step.name], self.digests[step.name] = found.value, found.digest
-        self._note(step, {**_entry(step, found, place), "reused": reused, "reason": reason})
+            kept = keep(self.folder / place, identity, value, step.stage.gives, taken)
+        self.values[step.name], self.digests[step.name] = kept.value, kept.digest
+        self._note(step, {**_entry(step, kept, place), "reused": reused, "reason": reason})
 
     def _must_be_kept(self, step: WiredStep, reason: str) -> None:
         names = [entry.name for entry in self.wired.steps]
