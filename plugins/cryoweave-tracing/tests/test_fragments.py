@@ -18,7 +18,14 @@ from cryoweave_tracing.assemble import as_choice, chosen_fragments
 from cryoweave_tracing.choice import Choice
 from cryoweave_tracing.packing import best_packing, greedy
 from cryoweave_tracing.stages import AssembleParams, UngappedParams
-from cryoweave_tracing.ungapped import Fragment, alternatives, distinct, doubt_of, register_share
+from cryoweave_tracing.ungapped import (
+    Fragment,
+    alternatives,
+    alternatives_of_rounds,
+    distinct,
+    doubt_of,
+    register_share,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 rng = np.random.default_rng(8)
@@ -72,6 +79,19 @@ def test_pieces_inside_of_better_ones_are_left_out():
     xyz = np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0], [2, 0, 0]])
     whole, part, other, alike = piece(5, [0, 1, 2, 3], 4), piece(6, [1, 2], 1), piece(5, [1, 2], 1), piece(6, [1, 4], 1)
     assert distinct([part, whole, other, alike], xyz) == [whole, other]
+
+
+def test_one_threading_holds_the_fragments_of_fewer_rounds():
+    traces = traces_of(CALPHA[:25] + OFF, CALPHA[20:50][::-1], CALPHA[5:45])
+    rounds = (3, 1, 12)
+    together = alternatives_of_rounds(POINTS, traces, SEQUENCES, UngappedParams(), rounds, _context())
+    assert [*together] == [*rounds]
+    assert len({len(one) for one in together.values()}) == len(rounds)
+    for many, found in together.items():
+        alone = alternatives(POINTS, traces, SEQUENCES, UngappedParams(rounds=many), _context())
+        assert found.origin == alone.origin
+        for name in ("candidate", "chain", "residue", "xyz", "confidence", "score"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
 
 
 def test_the_share_of_a_register_is_its_part_of_all():

@@ -12,9 +12,11 @@ from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
 from cryoweave.kernels.evidence import AminoEvidence, kinds_of, shuffled
 from cryoweave.testing import StageContract, ideal_model, sequences_of
+from cryoweave_tracing import grid
 from cryoweave_tracing.grid import daq
 from cryoweave_tracing.pool import Piece, cut, first_copies, odds_at, pieces_of, threading_of
 from cryoweave_tracing.predicted import GAP, WEIGHT, placed_residues, poses, predicted_pieces, templates
+from cryoweave_tracing.routes import routes
 from cryoweave_tracing.stages import GridParams
 
 rng = np.random.default_rng(8)
@@ -83,6 +85,18 @@ def test_the_best_candidate_is_first_and_right():
     away = np.linalg.norm(found.xyz[rows] - CALPHA[found.residue[rows]], axis=1)
     assert np.mean(away < 3) > 0.9
     assert len(away) > 0.8 * len(CALPHA)
+
+
+def test_each_setting_is_routed_once(monkeypatch):
+    routed = []
+
+    def counted(bonds, params, ctx):
+        routed.append(params.vehicles)
+        return routes(bonds, params, ctx)
+
+    monkeypatch.setattr(grid, "routes", counted)
+    run_stage("assemble.grid", bonds=BONDS, sequences=SEQUENCES, params=SMALL)
+    assert sorted(routed) == [1, 3]
 
 
 @pytest.mark.parametrize("extra", [{"pooled": True}, {"gapped": True}])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import BondGraph, DensityMap, ModelSet, SequenceSet, Threading
+from cryoweave.data import BondGraph, DensityMap, ModelSet, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
 from cryoweave.host.context import CUT_SHORT, Fact
@@ -22,8 +22,7 @@ from cryoweave_tracing.pool import Piece, cut, odds_at, pieces_of, threading_of
 from cryoweave_tracing.predicted import Template, predicted_pieces, templates
 from cryoweave_tracing.routes import routes
 from cryoweave_tracing.stages import AssembleParams, GridParams, RoutesParams, UngappedParams
-from cryoweave_tracing.ungapped import alternatives as fragments_of
-from cryoweave_tracing.ungapped import doubt_of, less_sure
+from cryoweave_tracing.ungapped import alternatives_of_rounds, doubt_of, less_sure
 
 RESOLUTION, WIDTH = 5.0, 0.187
 """Å of the simulated map, and its Gaussian's width for each Å: Terashi et al. 2024 (its program)."""
@@ -37,6 +36,13 @@ class Setting(NamedTuple):
 
     graph: int
     vehicles: int
+
+
+class Alternatives(NamedTuple):
+    """What a setting gives."""
+
+    traces: Traces | None
+    pools: list[Threading]
 
 
 def check(params: GridParams, **_inputs: object) -> None:
@@ -67,7 +73,7 @@ def gridded(
         if one is not None and not any(np.array_equal(one.points.xyz, other.points.xyz) for other in graphs):
             graphs.append(one)
     settings = [Setting(graph, vehicles) for graph in range(len(graphs)) for vehicles in params.vehicles]
-    pools = gathered(graphs, settings, sequences, known, params, ctx)
+    pools, traces = gathered(graphs, settings, sequences, known, params, ctx)
     rule = AssembleParams(
         seconds=params.seconds, stock=params.stock, reach=params.reach, same=params.same, clash=params.clash
     )
@@ -77,7 +83,7 @@ def gridded(
     together = cut(solutions, evidence, params.length) if solutions else sorted(pieces, key=lambda one: -one.score)
     whole = assembled(threading_of(sequences, together), rule, ctx)
     best = ranked([whole, *solutions], evidence, density, ctx)
-    return less_sure(best, doubted(bonds, sequences, params, ctx))
+    return less_sure(best, doubted(bonds, traces, sequences, ctx))
 
 
 def within(ctx: Context, share: float) -> Context:
@@ -93,10 +99,13 @@ def gathered(
     known: Sequence[Template],
     params: GridParams,
     ctx: Context,
-) -> list[Threading]:
-    """The fragments of all settings; those that are not begun in time are left out, never the first."""
+) -> tuple[list[Threading], Traces | None]:
+    """The fragments of all settings; those that are not begun in time are left out, never the first.
 
-    def work(number: int, inner: Context) -> list[Threading] | None:
+    And the first setting's routes, None if there are none.
+    """
+
+    def work(number: int, inner: Context) -> Alternatives | None:
         if number and inner.time_left() <= 0:
             return None
         own = replace(inner, facts={})
@@ -111,20 +120,17 @@ def gathered(
         ctx.cut_short(f"{left_out} of {len(settings)} settings")
     if hurried:
         ctx.cut_short(f"some routings of {len(hurried)} settings")
-    pools = [pool for those in found for pool in those or () if len(pool)]
+    pools = [pool for those in found if those for pool in those.pools if len(pool)]
     if not pools:
         hint = "give it more time" if left_out else "is this the detection of the given sequences?"
         raise StageError("no setting gives a fragment", hint)
-    return pools
+    return pools, found[0].traces if found[0] else None
 
 
-def doubted(bonds: BondGraph, sequences: SequenceSet, params: GridParams, ctx: Context) -> dict[int, float]:
+def doubted(bonds: BondGraph, traces: Traces | None, sequences: SequenceSet, ctx: Context) -> dict[int, float]:
     """The doubt about each chain, on the routes of the first setting."""
-    how = RoutesParams(vehicles=params.vehicles[0], effort=params.effort, restarts=params.restarts)
-    try:
-        traces = routes(bonds, how, replace(ctx, facts={}))
-    except StageError as error:
-        ctx.log.warning("whether the sequences are in the map is not known: %s", error)
+    if traces is None:
+        ctx.log.warning("whether the sequences are in the map is not known: the first setting has no route")
         return {}
     return doubt_of(bonds.points, traces, sequences, UngappedParams(), ctx)
 
@@ -152,19 +158,17 @@ def alternatives(
     known: Sequence[Template],
     params: GridParams,
     ctx: Context,
-) -> list[Threading]:
+) -> Alternatives:
     """The fragments of each number of alignments on one setting's routes, without models and with each `aligned`."""
+    traces, most = None, max(params.rounds)
     try:
         how = RoutesParams(vehicles=setting.vehicles, effort=params.effort, restarts=params.restarts)
         traces = routes(graph, how, ctx)
-        most = max(params.rounds)
-        found = {
-            one: fragments_of(graph.points, traces, sequences, UngappedParams(rounds=one), ctx)
-            for one in ((most,) if params.pooled else params.rounds)
-        }
+        rounds = (most,) if params.pooled else params.rounds
+        found = alternatives_of_rounds(graph.points, traces, sequences, UngappedParams(), rounds, ctx)
     except StageError as error:
         ctx.log.info("points %d, %d vehicles: %s", setting.graph, setting.vehicles, error)
-        return []
+        return Alternatives(traces, [])
     evidence, points = AminoEvidence(graph.points), graph.points.xyz
     extra = gapped_pieces(graph.points, traces, sequences, ctx) if params.gapped else []
     laid = predicted_pieces(known, found[most], points, evidence, min(params.aligned), ctx)
@@ -172,7 +176,7 @@ def alternatives(
     for least in params.aligned if known else ():
         models[least] = [one for count, one in laid if count >= least]
     name = f"points {setting.graph}, {setting.vehicles} vehicles"
-    return [
+    pools = [
         threading_of(
             sequences,
             [
@@ -184,6 +188,7 @@ def alternatives(
         for least, those in models.items()
         for of in (f", {least} aligned" if least else "",)
     ]
+    return Alternatives(traces, pools)
 
 
 def renamed(threading: Threading, origin: str) -> Threading:

@@ -1,6 +1,7 @@
 """Pieces of sequences on pieces of traces, without gaps, in both directions."""
 
 from collections.abc import Iterator
+from collections.abc import Sequence as Several
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +36,8 @@ class Fragment:
         Chance of this register among all of its trace's stretch, 0..1.
     origin
         Candidate and fragment of the traces, and direction.
+    rank
+        How many better pieces of its sequence on its trace, direction and table do without its cells.
     """
 
     chain: int
@@ -43,6 +46,7 @@ class Fragment:
     score: float
     confidence: float
     origin: str
+    rank: int = 0
 
 
 def threaded(
@@ -60,7 +64,23 @@ def alternatives(
     points: PointCloud, traces: Traces, sequences: SequenceSet, params: UngappedParams, ctx: Context
 ) -> Threading:
     """The fragments, with the confidence of their register alone."""
+    return alternatives_of_rounds(points, traces, sequences, params, (params.rounds,), ctx)[params.rounds]
+
+
+def alternatives_of_rounds(
+    points: PointCloud,
+    traces: Traces,
+    sequences: SequenceSet,
+    params: UngappedParams,
+    rounds: Several[int],
+    ctx: Context,
+) -> dict[int, Threading]:
+    """The fragments of each of several numbers of rounds, in place of that of the parameters.
+
+    The first pieces of many rounds are those of few; but one of few may lie within a better one of many.
+    """
     evidence = AminoEvidence.required(points)
+    params = params.model_copy(update={"rounds": max(rounds)})
     tasks = [
         (fragment, back, chain, one)
         for fragment in range(len(traces))
@@ -74,13 +94,14 @@ def alternatives(
         name = f"trace {fragment}, {'backward' if back else 'forward'}"
         return pieces(evidence, traces.xyz, rows[::-1] if back else rows, chain, one, name, params)
 
-    found = distinct([piece for those in ctx.over(work, tasks) for piece in those], traces.xyz)
-    if not found:
+    every = [piece for those in ctx.over(work, tasks) for piece in those]
+    found = {many: distinct([piece for piece in every if piece.rank < many], traces.xyz) for many in rounds}
+    if not every:
         raise StageError(
             f"no {params.shortest} residues fit any trace", "is this the detection of the given sequences?"
         )
-    ctx.note("fragments", len(found))
-    return as_threading(sequences, found[: params.most], traces.xyz)
+    ctx.note("fragments", len(found[max(rounds)]))
+    return {many: as_threading(sequences, those[: params.most], traces.xyz) for many, those in found.items()}
 
 
 def doubt_of(
@@ -141,12 +162,13 @@ def pieces(
     found = []
     for matrix in (odds, np.maximum(odds, 0)):
         placed = ungapped(matrix, breaks, most=params.rounds, shortest=params.shortest)
-        for node, first, length in zip(placed.node, placed.residue, placed.length, strict=True):
+        cells = zip(placed.node, placed.residue, placed.length, strict=True)
+        for rank, (node, first, length) in enumerate(cells):
             own = odds[node : node + length]
             on = own[np.arange(length), first + np.arange(length)]
             confidence = register_share(SHARPNESS * own, int(first))
             score = float(np.maximum(on, 0).sum())
-            found.append(Fragment(chain, int(first), rows[node : node + length], score, confidence, name))
+            found.append(Fragment(chain, int(first), rows[node : node + length], score, confidence, name, rank))
     return found
 
 
