@@ -218,11 +218,30 @@ def test_threaded_residues_that_do_not_go_with_a_part_are_dropped():
     known = np.full((6, 3), np.nan)
     known[3:] = [[11.4, 0, 0], [7.6, 1.0, 0], [90, 0, 0]]
     on_point = np.array([True, False, True, False, False, False])
-    found = merged(Known(known, np.full(6, 0.5)), Laid(laid, np.full(6, 0.9), on_point), np.full(6, 0.9))
-    assert found.part.tolist() == [0, 1, 0, -1, -1, -1]
+    threaded = Known(known, np.full(6, 0.5), np.array([-1, -1, -1, 2, 2, -1]))
+    found = merged(threaded, Laid(laid, np.full(6, 0.9), on_point), np.full(6, 0.9))
+    assert found.part.tolist()[:4] == [0, 1, 0, 2]
     assert np.flatnonzero(~np.isnan(found.xyz[:, 0])).tolist() == [0, 1, 2, 3]
     np.testing.assert_allclose(found.confidence[:4], [0.9, 0.9, 0.9, 0.5])
     assert (found.added, found.moved) == (3, 0)
+
+
+def test_residues_that_stay_keep_what_they_come_from():
+    other = chain(seed=5, chain="B", at=(0, 40, 0))
+    both = joined_models([MODEL, other])
+    points = oracle(both)
+    threading = aligned(points, sequences_of(both))
+    line = np.flatnonzero(threading.chain == 1)[10:12]
+    part = np.full(len(threading.chain), -1)
+    part[line] = 1
+    threading = replace(threading, part=part, parts=("unused", "on a line"))
+    models = ModelSet(("p",), (predicted_like(MODEL, 1, loops=0.0),))
+    after = run_stage("emodelx.complete", threading=threading, points=points, models=models)
+    said = {
+        (c, r): text for c, r, text in zip(after.chain.tolist(), after.residue.tolist(), after.origins(), strict=True)
+    }
+    assert {key for key, text in said.items() if text == "on a line"} == {(1, int(r)) for r in threading.residue[line]}
+    assert {text for (c, _), text in said.items() if c == 0} >= {"predicted model, on a detected point"}
 
 
 def test_input_that_cannot_be_used_is_told():

@@ -28,7 +28,7 @@ class Filled(NamedTuple):
     xyz: Xyz
     confidence: NDArray[np.float64]
     part: NDArray[np.intp]
-    """0 or 1 where a model's part was laid, on a point or not (`PARTS`), -1 elsewhere."""
+    """0 or 1 where a model's part was laid, on a point or not (`PARTS`), else as `placed` counts."""
     added: int
     """Residues that had no place before."""
     moved: int
@@ -64,12 +64,11 @@ def completed(
     chains = [number for number, one in enumerate(threading.sequences) for _ in range(one.copies)]
     for number, sequence in enumerate(chains):
         ctx.progress(number, len(chains))
-        known, confidence = placed(threading, number, len(threading.chains()[number][0]))
+        threaded = placed(threading, number, len(threading.chains()[number][0]))
         if sequence not in templates:
-            filled[number] = Filled(known, confidence, np.full(len(known), -1), 0, 0)
+            filled[number] = Filled(*threaded, 0, 0)
             continue
         template = templates[sequence]
-        threaded = Known(known, confidence)
         tried = part_poses(threaded, template, poses_of(template.model, poses), free, params, ctx)
         found = chosen_parts(template, tried, free, threaded, params)
         laid = laid_on_points(found, free, params)
@@ -85,14 +84,15 @@ def poses_of(model: str, poses: Poses | None) -> list[Pose]:
     return [Pose(poses.rotation[k], poses.translation[k]) for k in np.flatnonzero(poses.model == model)]
 
 
-def placed(threading: Threading, chain: int, length: int) -> tuple[Xyz, NDArray[np.float64]]:
-    """Places and confidence of a chain's residues in the best candidate."""
-    xyz, confidence = np.full((length, 3), np.nan), np.zeros(length)
+def placed(threading: Threading, chain: int, length: int) -> Known:
+    """A chain's residues in the best candidate; what they come from is counted on behind `PARTS`."""
+    found = Known(np.full((length, 3), np.nan), np.zeros(length), np.full(length, -1))
     rows = np.arange(len(threading.candidate))[threading.rows_of(0)]
     rows = rows[threading.chain[rows] == chain]
-    xyz[threading.residue[rows]] = threading.xyz[rows]
-    confidence[threading.residue[rows]] = threading.confidence[rows]
-    return xyz, confidence
+    residue, part = threading.residue[rows], threading.part[rows]
+    found.xyz[residue], found.confidence[residue] = threading.xyz[rows], threading.confidence[rows]
+    found.part[residue] = np.where(part < 0, -1, part + len(PARTS))
+    return found
 
 
 def supported(xyz: Xyz, maps: ProbabilityMaps | None, params: CompleteParams) -> NDArray[np.float64]:
@@ -110,7 +110,7 @@ def merged(threaded: Known, laid: Laid, share: NDArray[np.float64]) -> Filled:
 
     Threaded residues without a place in a part stay where they go with the others.
     """
-    known, confidence = threaded
+    known, confidence, part = threaded
     before = ~np.isnan(known[:, 0])
     elsewhere = before & (np.linalg.norm(known - laid.xyz, axis=1) > CLASH) & (confidence > share)
     mine = ~np.isnan(laid.xyz[:, 0]) & (share > 0) & ~elsewhere
@@ -122,7 +122,7 @@ def merged(threaded: Known, laid: Laid, share: NDArray[np.float64]) -> Filled:
     # The trailing comparison is false for NaN, so that residues new to the model do not count as moved.
     apart = np.linalg.norm(xyz - known, axis=1)
     added = int((mine & ~before).sum())
-    part = np.where(mine, np.where(laid.on_point, 0, 1), -1)
+    part = np.where(mine, np.where(laid.on_point, 0, 1), part)
     return Filled(xyz, sure, part, added, int((apart > CLASH).sum()))
 
 
@@ -156,6 +156,6 @@ def as_threading(threading: Threading, filled: dict[int, Filled], ctx: Context) 
         confidence=np.concatenate([filled[number].confidence[one] for number, one in rows.items()]).astype(np.float32),
         score=threading.score[:1],
         part=np.concatenate([filled[number].part[one] for number, one in rows.items()]),
-        parts=PARTS,
+        parts=(*PARTS, *threading.parts),
         origin=(f"{origin}; {added} residues added and {moved} moved by predicted models",),
     )

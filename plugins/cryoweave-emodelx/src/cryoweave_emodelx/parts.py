@@ -58,6 +58,8 @@ class Known(NamedTuple):
     """Å, NaN where there is none, ``(n, 3)``."""
     confidence: NDArray[np.float64]
     """0..1, ``(n,)``."""
+    part: NDArray[np.intp]
+    """What the threading says that each comes from, -1 where it says nothing, ``(n,)``."""
 
 
 class Places:
