@@ -15,7 +15,7 @@ from cryoweave.testing import StageContract, ideal_model, sequences_of
 from cryoweave_tracing import grid
 from cryoweave_tracing.grid import daq
 from cryoweave_tracing.pool import Piece, cut, first_copies, odds_at, pieces_of, threading_of
-from cryoweave_tracing.predicted import GAP, WEIGHT, placed_residues, poses, predicted_pieces, templates
+from cryoweave_tracing.predicted import GAP, PARTS, WEIGHT, placed_residues, poses, predicted_pieces, templates
 from cryoweave_tracing.routes import routes
 from cryoweave_tracing.stages import GridParams
 
@@ -35,7 +35,8 @@ MOTION = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
 
 def piece(first, last, score=1.0, shift=0.0, chain=0):
     residue = np.arange(first, last)
-    return Piece(chain, residue, CALPHA[first:last] + shift, np.ones(len(residue)), score, "toy")
+    part = np.where(residue % 7 < 2, "on a line", "")
+    return Piece(chain, residue, CALPHA[first:last] + shift, np.ones(len(residue)), part, score, "toy")
 
 
 def moved_model():
@@ -49,6 +50,7 @@ def test_a_pool_goes_through_a_threading_and_back():
         assert (one.chain, one.score, one.origin) == (other.chain, other.score, other.origin)
         np.testing.assert_array_equal(one.residue, other.residue)
         np.testing.assert_array_equal(one.xyz, other.xyz)
+        np.testing.assert_array_equal(one.part, other.part)
 
 
 def test_cut_solutions_agree_where_they_are_alike():
@@ -60,6 +62,7 @@ def test_cut_solutions_agree_where_they_are_alike():
     for (a, b), p in spans.items():
         alone = float(np.maximum(odds_at(EVIDENCE, CALPHA[a:b], letters[a:b]), 0).sum())
         assert p.score == pytest.approx(alone * (2 if (a, b) == (10, 20) else 1))
+        np.testing.assert_array_equal(p.part, piece(a, b).part)
     assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
 
 
@@ -148,6 +151,34 @@ def test_settings_are_also_tried_without_models():
     assert len(found) == 3
     assert sum("20 aligned" in one for one in found.origin) == 1
     assert sum("5 alignments:" in one for one in found.origin) == 1
+
+
+def test_residues_of_models_alone_say_so():
+    known = templates(moved_model(), SEQUENCES)
+    threading = threading_of(SEQUENCES, [piece(2, 20), piece(24, 50)])
+    gone = np.linalg.norm(POINTS.xyz - CALPHA[21], axis=1) > 1.0
+    ((_, found),) = predicted_pieces(known, threading, POINTS.xyz[gone], EVIDENCE, 30, Context())
+    assert found.part[18:22].tolist() == [PARTS[0], PARTS[1], PARTS[0], PARTS[0]]
+    assert {*found.part[:18], *found.part[22:]} == {""}
+
+
+def test_what_residues_come_from_goes_all_the_way():
+    threading = threading_of(SEQUENCES, [piece(2, 20), piece(15, 50)._replace(confidence=np.full(35, 0.5))])
+    put = run_stage("assemble.fragments", threading=threading)
+    assert put.residue.tolist() == list(range(2, 50))
+    assert put.parts == ("on a line",)
+    assert (put.part >= 0).tolist() == (put.residue % 7 < 2).tolist()
+    best = grid.ranked([put, threading_of(SEQUENCES, [piece(0, 40)])], EVIDENCE, None, Context())
+    assert (best.part >= 0).tolist() == (best.residue % 7 < 2).tolist()
+
+
+def test_the_surest_fragment_says_where_a_residue_comes_from():
+    low = piece(2, 20)._replace(confidence=np.full(18, 0.5), part=np.full(18, "low"))
+    put = run_stage("assemble.fragments", threading=threading_of(SEQUENCES, [low, piece(10, 30, 2.0)]))
+    said = dict(zip(put.residue.tolist(), put.origins(), strict=True))
+    assert {said[k] for k in range(2, 10)} == {"low"}
+    assert {said[k] for k in range(10, 30)} == {"on a line", put.origin[0]}
+    assert put.confidence.tolist() == [0.5] * 8 + [1.0] * 20
 
 
 def test_what_cannot_be_is_said():

@@ -22,7 +22,10 @@ def check(**_inputs: object) -> None:
 
 
 def assembled(threading: Threading, params: AssembleParams, ctx: Context) -> Threading:
-    """One candidate: of each residue in several chosen fragments of a chain the mean place and the best confidence."""
+    """One candidate: of each residue in several chosen fragments of a chain the mean place, and the best confidence.
+
+    Its part is that of the one it is surest in.
+    """
     require_solver()
     if not len(threading):
         raise StageError("there are no fragments to put together", "look at the steps before")
@@ -115,8 +118,8 @@ def joined(
     )
     inverse = inverse.reshape(-1)
     xyz = np.stack([np.bincount(inverse, threading.xyz[all_rows, axis]) / count for axis in range(3)], axis=1)
-    confidence = np.zeros(len(places), np.float32)
-    np.maximum.at(confidence, inverse, threading.confidence[all_rows])
+    order = np.lexsort((-threading.confidence[all_rows], inverse))
+    surest = all_rows[order[np.searchsorted(inverse[order], np.arange(len(places)))]]
     origins = sorted({threading.origin[int(one)].partition(",")[0] for one in chosen})
     return Threading(
         sequences=threading.sequences,
@@ -124,7 +127,9 @@ def joined(
         chain=places[:, 0],
         residue=places[:, 1],
         xyz=xyz,
-        confidence=confidence,
+        confidence=threading.confidence[surest],
         score=np.array([value]),
+        part=threading.part[surest],
+        parts=threading.parts,
         origin=(f"{len(chosen)} fragments of {len(origins)} traces",),
     )

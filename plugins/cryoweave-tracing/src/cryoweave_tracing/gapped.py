@@ -44,6 +44,7 @@ def _placed(
             break
         node = placed.nodes[residue]
         sure = np.clip(match[node, residue], 0, 1).astype(np.float64)
-        found.append(Piece(chain, residue, path[node], sure, float(placed.score), f"trace {fragment}, gapped"))
+        nothing, origin = np.full(len(residue), ""), f"trace {fragment}, gapped"
+        found.append(Piece(chain, residue, path[node], sure, nothing, float(placed.score), origin))
         left[node], left[:, residue] = NEVER, NEVER
     return found

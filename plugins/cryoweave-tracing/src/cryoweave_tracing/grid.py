@@ -18,7 +18,7 @@ from cryoweave.kernels.evidence import AminoEvidence, kinds_of
 from cryoweave.kernels.simulate import simulate_blurred
 from cryoweave_tracing.assemble import assembled
 from cryoweave_tracing.gapped import gapped_pieces
-from cryoweave_tracing.pool import Piece, cut, odds_at, pieces_of, threading_of
+from cryoweave_tracing.pool import Piece, coded, cut, odds_at, pieces_of, texts_of, threading_of
 from cryoweave_tracing.predicted import Template, predicted_pieces, templates
 from cryoweave_tracing.routes import routes
 from cryoweave_tracing.stages import AssembleParams, GridParams, RoutesParams, UngappedParams
@@ -208,6 +208,7 @@ def ranked(
         ctx.note(f"score of {name}", f"amino acids {amino:.3f}, density {like:.3f}, residues {len(one.residue)}")
     order = np.argsort(-np.array(totals), kind="stable")
     best = [solutions[k] for k in order.tolist()]
+    part, parts = coded(np.concatenate([texts_of(one) for one in best]))
     return Threading(
         sequences=best[0].sequences,
         candidate=np.repeat(np.arange(len(best)), [len(one.residue) for one in best]),
@@ -216,6 +217,8 @@ def ranked(
         xyz=np.concatenate([one.xyz for one in best]),
         confidence=np.concatenate([one.confidence for one in best]),
         score=np.array(totals)[order],
+        part=part,
+        parts=parts,
         origin=tuple(one.origin[0] for one in best),
     )
 

@@ -20,14 +20,29 @@ class Piece(NamedTuple):
     """Å, ``(n, 3)``."""
     confidence: NDArray[np.float64]
     """0..1, ``(n,)``."""
+    part: NDArray[np.str_]
+    """What each comes from, empty where there is no more to say than the origin, ``(n,)``."""
     score: float
     origin: str
+
+
+def coded(texts: NDArray[np.str_]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """What residues come from, as a threading's `part` and `parts`."""
+    parts, part = np.unique(texts, return_inverse=True)
+    none = int("" in parts)  # it is the first
+    return part.reshape(-1).astype(np.int32) - none, tuple(parts[none:].tolist())
+
+
+def texts_of(threading: Threading) -> NDArray[np.str_]:
+    """What each residue comes from, empty where there is no more to say than its candidate's origin."""
+    return np.array([*threading.parts, ""])[threading.part]
 
 
 def threading_of(sequences: SequenceSet, found: Several[Piece]) -> Threading:
     """Each piece a candidate, in their order."""
     counts = [len(one.residue) for one in found]
     empty = np.zeros(0)
+    part, parts = coded(np.concatenate([np.zeros(0, np.str_), *(one.part for one in found)]))
     return Threading(
         sequences=sequences,
         candidate=np.repeat(np.arange(len(found)), counts),
@@ -36,13 +51,15 @@ def threading_of(sequences: SequenceSet, found: Several[Piece]) -> Threading:
         xyz=np.concatenate([np.zeros((0, 3)), *(one.xyz for one in found)]),
         confidence=np.concatenate([empty, *(one.confidence for one in found)]).astype(np.float32),
         score=np.array([one.score for one in found], np.float64),
+        part=part,
+        parts=parts,
         origin=tuple(one.origin for one in found),
     )
 
 
 def pieces_of(threading: Threading) -> list[Piece]:
     """Each chain of each candidate a piece with its candidate's score."""
-    found = []
+    found, texts = [], texts_of(threading)
     for number in range(len(threading)):
         rows = np.arange(len(threading.candidate))[threading.rows_of(number)]
         for chain in np.unique(threading.chain[rows]).tolist():
@@ -54,6 +71,7 @@ def pieces_of(threading: Threading) -> list[Piece]:
                     threading.residue[own].astype(np.intp),
                     threading.xyz[own],
                     threading.confidence[own].astype(np.float64),
+                    texts[own],
                     float(threading.score[number]),
                     threading.origin[number],
                 )
@@ -80,6 +98,7 @@ def cut(solutions: Several[Threading], evidence: AminoEvidence, length: int) -> 
                     whole.residue[rows],
                     whole.xyz[rows],
                     whole.confidence[rows],
+                    whole.part[rows],
                     float(odds[rows].sum()),
                     whole.origin,
                 )

@@ -24,6 +24,8 @@ ROUNDS, CLUSTER, GAP, WEIGHT = 10, 8.0, 10, 10.0
 """Rounds of refinement, Å within which poses are one, residues of a gap that is filled, weight of such fragments."""
 NEAR, SNAP = 4.0, 2.0
 """Å between a residue of the model and the same one in a piece, or a point that it is put on; ours."""
+PARTS = ("predicted model, on a detected point", "predicted model, without a point")
+"""What residues come from that no piece has."""
 Xyz = NDArray[np.float64]
 
 
@@ -152,7 +154,9 @@ def laid(
     free = points[nearest(xyz[there], points)[1][:, 0] > SNAP]
     pairs = match_points(xyz[filled], free, SNAP).pairs
     xyz[filled[pairs[:, 0]]] = free[pairs[:, 1]]
-    sure = np.full(len(pose), 0.5)
-    sure[there] = 0.9
+    sure, part = np.full(len(pose), 0.5), np.full(len(pose), 1)
+    part[filled[pairs[:, 0]]], part[there], sure[there] = 0, -1, 0.9
     odds = np.maximum(odds_at(evidence, xyz[kept], template.kinds[kept]), 0)
-    return Piece(template.chain, template.residue[kept], xyz[kept], sure[kept], WEIGHT * float(odds.sum()), "model")
+    score = WEIGHT * float(odds.sum())
+    texts = np.array([*PARTS, ""])[part[kept]]
+    return Piece(template.chain, template.residue[kept], xyz[kept], sure[kept], texts, score, "model")
