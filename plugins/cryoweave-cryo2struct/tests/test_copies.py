@@ -96,7 +96,7 @@ def test_rests_that_reach_both_ways_go_where_copies_are_alike():
     assert [one.node.tolist() for one in two] == [own[own >= 0].tolist() for own in mixed[:2]], "two say nothing"
 
 
-def test_a_tetramer_is_four_whole_chains():
+def test_a_tetramer_is_four_whole_chains(caplog):
     """Helices side by side with a stretch that is missing in all: which end belongs to which is told by reach alone."""
     rng = np.random.default_rng(5)
     fold = "H" * 16 + "C" * 4 + "H" * 16 + "C" * 4 + "E" * 8
@@ -114,7 +114,9 @@ def test_a_tetramer_is_four_whole_chains():
     for chain in range(4):
         rows = found.chain == chain
         assert rows.sum() > 0.8 * len(fold)
+        assert found.confidence[rows].mean() > 0.85, "each is as sure as it is right"
         off = np.linalg.norm(found.xyz[rows] - truth[:, found.residue[rows]], axis=2)
         shares.append((off < 3).mean(axis=1))
     assert np.sort(np.argmax(shares, axis=1)).tolist() == [0, 1, 2, 3]
+    assert not caplog.records
     assert np.max(shares, axis=1).min() > 0.85, "all of a chain lies in one copy"

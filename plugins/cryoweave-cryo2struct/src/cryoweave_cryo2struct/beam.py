@@ -86,7 +86,7 @@ def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx
             "no residue finds a point that gains anything",
             "is this the detection of the given sequences? A higher `base` builds at any price",
         )
-    found = _doubted(problem, model, found, ctx)
+    found = _doubted(problem, model, _each_alone(problem, model, found, ctx), ctx)
     origin = f"beliefs and beam, points {model.error:.2f} Å off"
     threading = together(sequences, found, points.xyz, score, origin, ctx)
     _warn(chains, found, ctx)
@@ -138,6 +138,29 @@ def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -
             score += way.score
         found += untangled(own, problem.xyz, shape, costs) if len(own) > 1 else own
     return found, score
+
+
+def _each_alone(problem: Problem, model: Model, found: list[Placed], ctx: Context) -> list[Placed]:
+    """With the confidences of copies as each believes of its own points, if it has only those that the others leave.
+
+    What was believed before is of any of the copies, unevenly: a point that one of them needs may have next to nothing.
+    """
+    sure = {one.chain: one for one in found}
+    for chain in problem.chains:
+        own = [sure[number] for number in chain.numbers if number in sure]
+        for one in own if len(own) > 1 else ():
+            others = [other.node for other in found if other is not one]
+            left = np.setdiff1d(np.arange(len(problem.xyz)), np.concatenate(others))
+            rest = replace(
+                problem,
+                xyz=problem.xyz[left],
+                odds=problem.odds[left],
+                chains=[replace(chain, numbers=(one.chain,))],
+            )
+            (belief,) = rest.believed(model, None, problem.params.rounds // 2, ctx)
+            share = belief.shares[one.residue, np.searchsorted(left, one.node)]
+            sure[one.chain] = replace(one, confidence=share.astype(np.float32))
+    return [sure[one.chain] for one in found]
 
 
 def _doubted(problem: Problem, model: Model, found: list[Placed], ctx: Context) -> list[Placed]:
