@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryoweave import run_stage
-from cryoweave.data import Model, Sequence, SequenceSet
+from cryoweave.data import Model, Sequence, SequenceSet, Threading
 from cryoweave.kernels.hmm import Costs
 from cryoweave.testing import ideal_model
 from cryoweave_cryo2struct.beam import EXCESS
 from cryoweave_cryo2struct.copies import link_scores, untangled
+from cryoweave_cryo2struct.gaps import PARTS, SHARES, filled
 from cryoweave_cryo2struct.placed import Placed
 from cryoweave_cryo2struct.sequences import LETTERS
 from cryoweave_cryo2struct.shape import geometry
@@ -120,3 +121,31 @@ def test_a_tetramer_is_four_whole_chains(caplog):
     assert np.sort(np.argmax(shares, axis=1)).tolist() == [0, 1, 2, 3]
     assert not caplog.records
     assert np.max(shares, axis=1).min() > 0.85, "all of a chain lies in one copy"
+
+
+def test_what_one_copy_lacks_comes_from_another():
+    """Then short stretches on a line; confidences by those of the neighbours."""
+    fold = "H" * 20 + "C" * 8 + "H" * 20 + "C" * 6
+    truth, _ = ring(fold, "A" * len(fold), 25.0)
+    sure = np.linspace(0.5, 0.9, len(fold))
+    rows = [(c, r) for c in range(2) for r in range(len(fold)) if not (c == 0 and 20 <= r < 27) and r not in (23, 24)]
+    chain, residue = np.array(rows).T
+    sequences = SequenceSet((Sequence("A", "A" * len(fold), copies=2),))
+    zeros = np.zeros(len(rows))
+    threading = Threading(
+        sequences, zeros, chain, residue, truth[chain, residue], sure[residue], np.ones(1), ("given",)
+    )
+    found = filled(threading, 4)
+    assert len(found.residue) == 2 * len(fold)
+    keys = zip(found.chain.tolist(), found.residue.tolist(), strict=True)
+    said = dict(zip(keys, found.origins(), strict=True))
+    line = {key for key, text in said.items() if text == PARTS[1]}
+    assert line == {(0, 23), (0, 24), (1, 23), (1, 24)}
+    assert {key for key, text in said.items() if text == PARTS[0]} == {(0, r) for r in (20, 21, 22, 25, 26)}
+    on_line = found.part == 1
+    off = np.linalg.norm(found.xyz - truth[found.chain, found.residue], axis=1)
+    assert off[~on_line].max() < 1e-6
+    lower = np.where(found.chain == 0, sure[19], sure[22])
+    np.testing.assert_allclose(found.confidence[on_line], SHARES[1] * lower[on_line], rtol=1e-5)
+    np.testing.assert_allclose(found.confidence[found.part == 0], SHARES[0] * sure[19], rtol=1e-5)
+    np.testing.assert_allclose(found.confidence[found.part < 0], sure[found.residue[found.part < 0]], rtol=1e-5)

@@ -9,7 +9,7 @@ from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import InputError, StageError
 from cryoweave.kernels.hmm import Belief
 from cryoweave.testing import StageContract, ideal_model, perfect_maps, sequences_of, simulated_map
-from cryoweave_cryo2struct.beam import _filled
+from cryoweave_cryo2struct.gaps import filled
 from cryoweave_cryo2struct.learn import SHARPNESS, learnt, raw_odds
 from cryoweave_cryo2struct.learn import Model as Learnt
 from cryoweave_cryo2struct.sequences import LETTERS, Chains, amino_acids, proteins
@@ -239,12 +239,12 @@ def threading_of(residues: list[int], xyz: list[list[float]]) -> Threading:
 
 
 def test_short_gaps_are_filled_where_there_is_room():
-    found = _filled(threading_of([1, 3, 9], [[0, 0, 0], [7.0, 0, 0], [20, 0, 0]]), 4)
+    found = filled(threading_of([1, 3, 9], [[0, 0, 0], [7.0, 0, 0], [20, 0, 0]]), 4)
     assert found.residue.tolist() == [1, 2, 3, 9]
     np.testing.assert_allclose(found.xyz[1], [3.5, 0, 0])
     assert found.confidence[1] < found.confidence[0]
     assert [text.startswith("on the line") for text in found.origins()] == [False, True, False, False]
-    wide = _filled(threading_of([1, 3], [[0, 0, 0], [12.0, 0, 0]]), 4)
+    wide = filled(threading_of([1, 3], [[0, 0, 0], [12.0, 0, 0]]), 4)
     assert wide.residue.tolist() == [1, 3]
 
 

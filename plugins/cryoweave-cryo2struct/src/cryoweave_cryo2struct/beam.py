@@ -11,17 +11,13 @@ from cryoweave.host import Context
 from cryoweave.kernels.evidence import DOUBTFUL, chance
 from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
 from cryoweave_cryo2struct.copies import untangled
+from cryoweave_cryo2struct.gaps import filled
 from cryoweave_cryo2struct.learn import Model, learnt, raw_odds
 from cryoweave_cryo2struct.placed import Placed, together
 from cryoweave_cryo2struct.sequences import Chains, amino_acids, proteins
-from cryoweave_cryo2struct.shape import BOND, geometry, transitions
+from cryoweave_cryo2struct.shape import geometry, transitions
 from cryoweave_cryo2struct.stages import BeamParams
 
-ROOM = 1.5
-"""Å that two placed residues may be farther apart than the residues between them reach."""
-BETWEEN = 0.6
-"""Confidence of a residue that is set between two others, over the lower one of theirs; see the page's figures."""
-LINE = "on the line between its neighbours"
 EXCESS = (3.0, 100.0)
 """Cost of each Å that a chain would have to span beyond its reach, and the most of it: such a step is a mistake."""
 KEEN = (1.0, 1.5, 0.75, 1.25, 1.75)
@@ -70,7 +66,7 @@ class Problem:
 
 
 def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx: Context) -> Threading:
-    """All chains through the points; residues between placed ones are set on the line, with less confidence."""
+    """All chains through the points, and residues between placed ones from other copies or on the line."""
     chains, probability = proteins(sequences), amino_acids(points)
     problem = Problem(points.xyz, raw_odds(probability, points.weight.astype(np.float64)), chains, params)
     model = Model.of(chains, params)
@@ -90,7 +86,7 @@ def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx
     origin = f"beliefs and beam, points {model.error:.2f} Å off"
     threading = together(sequences, found, points.xyz, score, origin, ctx)
     _warn(chains, found, ctx)
-    return _filled(threading, params.fill)
+    return filled(threading, params.fill)
 
 
 def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: Context) -> tuple[list[Placed], float]:
@@ -200,32 +196,3 @@ def _warn(chains: list[Chains], found: list[Placed], ctx: Context) -> None:
                 f"{chain.sequence.name}: {firm} of {len(chain.numbers)} chains are seen clearly; is the number of "
                 "copies right, and is this sequence in the map?"
             )
-
-
-def _filled(threading: Threading, longest: int) -> Threading:
-    """With short stretches between placed residues of a chain set on the line between these, if there is room."""
-    order = np.lexsort((threading.residue, threading.chain))
-    chain, residue = threading.chain[order], threading.residue[order]
-    xyz, confidence = threading.xyz[order], threading.confidence[order]
-    columns = [(chain, residue, xyz, confidence, np.full(len(order), -1))]
-    for i in range(len(order) - 1):
-        many = residue[i + 1] - residue[i] - 1
-        room = BOND * (many + 1) + ROOM
-        if chain[i] != chain[i + 1] or not 0 < many <= longest or np.linalg.norm(xyz[i + 1] - xyz[i]) > room:
-            continue
-        share = np.arange(1, many + 1)[:, None] / (many + 1)
-        own = np.full(many, BETWEEN * confidence[i : i + 2].min(), np.float32)
-        at = (1 - share) * xyz[i] + share * xyz[i + 1]
-        columns.append((np.full(many, chain[i]), residue[i] + np.arange(1, many + 1), at, own, np.zeros(many, int)))
-    chain, residue, xyz, confidence, part = (np.concatenate(column) for column in zip(*columns, strict=True))
-    order = np.lexsort((residue, chain))
-    return replace(
-        threading,
-        candidate=np.zeros(len(order), np.int32),
-        chain=chain[order],
-        residue=residue[order],
-        xyz=xyz[order],
-        confidence=confidence[order],
-        part=part[order],
-        parts=(LINE,),
-    )
