@@ -12,6 +12,7 @@ from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import CryoweaveError
 from cryoweave.host import registry
 from cryoweave.kernels.bonds import bond_graph
+from cryoweave.kernels.predicted import PredictedChain
 from cryoweave.testing import (
     StageContract,
     ideal_model,
@@ -20,9 +21,8 @@ from cryoweave.testing import (
     sequences_of,
     simulated_map,
 )
-from cryoweave_emodelx.complete import merged
+from cryoweave_emodelx.complete import best_of_each, merged
 from cryoweave_emodelx.parts import Known, Laid, best_way
-from cryoweave_emodelx.templates import templates_of
 
 CLASSES = ("CA", "backbone", *AMINO_ACIDS)
 
@@ -193,12 +193,11 @@ def test_a_wrong_model_changes_little():
     assert right(after, LONG) >= right(threading, LONG) - 0.1
 
 
-def test_templates_go_by_sequence():
-    other = chain(seed=9, chain="B")
-    found = templates_of(ModelSet(("a", "b"), (other, MODEL)), sequences_of(MODEL), 0.6)
-    assert found[0].model == "b"
-    np.testing.assert_array_equal(found[0].xyz, MODEL.trace_atoms().xyz)
-    assert templates_of(ModelSet(("a",), (other,)), sequences_of(MODEL), 0.6) == {}
+def test_the_model_with_most_of_a_chain_counts():
+    found = [PredictedChain(chains, name, np.zeros((1, 3)), np.zeros(1, int), equal) for chains, name, equal in (
+        ((0, 2), "some", 3), ((1,), "other", 9), ((0, 2), "most", 5), ((0, 2), "as many", 5), ((0, 2), "few", 1),
+    )]  # fmt: skip
+    assert {number: one.model for number, one in best_of_each(found).items()} == {0: "most", 1: "other", 2: "most"}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -11,11 +11,12 @@ from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
 from cryoweave.kernels.evidence import AminoEvidence, kinds_of, shuffled
+from cryoweave.kernels.predicted import PARTS
 from cryoweave.testing import StageContract, ideal_model, sequences_of
 from cryoweave_tracing import grid
 from cryoweave_tracing.grid import daq
 from cryoweave_tracing.pool import Piece, cut, first_copies, odds_at, pieces_of, threading_of
-from cryoweave_tracing.predicted import GAP, PARTS, WEIGHT, placed_residues, poses, predicted_pieces, templates
+from cryoweave_tracing.predicted import GAP, WEIGHT, placed_residues, poses, predicted_pieces, templates
 from cryoweave_tracing.routes import routes
 from cryoweave_tracing.stages import GridParams
 

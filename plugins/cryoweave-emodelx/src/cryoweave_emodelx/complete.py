@@ -10,15 +10,14 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.bonds import main_chain
 from cryoweave.kernels.grid import interpolate
+from cryoweave.kernels.predicted import PARTS, PredictedChain, predicted_chains
 from cryoweave_emodelx.parts import Known, Laid, Places, Pose, chosen_parts, laid_on_points, part_poses
 from cryoweave_emodelx.stages import CompleteParams
-from cryoweave_emodelx.templates import templates_of
 
 STEP = 3.8
 """Å between the Cα of neighbours (trans peptide)."""
 CLASH = 2.5
 """Å between different residues at least: Terashi et al. 2024, Nat. Methods 21, 122."""
-PARTS = ("predicted model, on a detected point", "predicted model, without a point")
 Xyz = NDArray[np.float64]
 
 
@@ -53,7 +52,7 @@ def completed(
         raise StageError(
             "the maps have no main chain", "are they those of this density? Lower `main_chain`, or leave them out"
         )
-    templates = templates_of(models, threading.sequences, params.identity)
+    templates = best_of_each(predicted_chains(models, threading.sequences, params.identity))
     if not templates:
         raise StageError(
             f"no chain of the models has a sequence with an identity of {params.identity:g} to a given one",
@@ -61,20 +60,26 @@ def completed(
         )
     free = Places(points)
     filled = {}
-    chains = [number for number, one in enumerate(threading.sequences) for _ in range(one.copies)]
-    for number, sequence in enumerate(chains):
+    chains = threading.chains()
+    for number, (letters, _) in enumerate(chains):
         ctx.progress(number, len(chains))
-        threaded = placed(threading, number, len(threading.chains()[number][0]))
-        if sequence not in templates:
+        threaded = placed(threading, number, len(letters))
+        if number not in templates:
             filled[number] = Filled(*threaded, 0, 0)
             continue
-        template = templates[sequence]
+        template = templates[number]
         tried = part_poses(threaded, template, poses_of(template.model, poses), free, params, ctx)
         found = chosen_parts(template, tried, free, threaded, params)
         laid = laid_on_points(found, free, params)
         filled[number] = merged(threaded, laid, laid.confidence * supported(laid.xyz, maps, params))
         ctx.note(f"parts of chain {number}", found.parts)
     return as_threading(threading, filled, ctx)
+
+
+def best_of_each(found: list[PredictedChain]) -> dict[int, PredictedChain]:
+    """For each chain the first of those that have most of its residues."""
+    ranked = sorted(found, key=lambda one: -one.equal)
+    return {number: one for one in ranked[::-1] for number in one.chains}
 
 
 def poses_of(model: str, poses: Poses | None) -> list[Pose]:

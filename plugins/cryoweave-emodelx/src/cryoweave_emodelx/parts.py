@@ -11,8 +11,8 @@ from cryoweave.host import Context
 from cryoweave.kernels.evidence import AminoEvidence
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.metrics import superpose
+from cryoweave.kernels.predicted import PredictedChain
 from cryoweave_emodelx.stages import CompleteParams
-from cryoweave_emodelx.templates import Template
 
 RADII = (10.0, 14.0, 18.0)
 """Å about the middle of the threaded residues: what of the model is laid on the points, wider and wider."""
@@ -77,7 +77,7 @@ class Places:
 
 
 def part_poses(
-    known: Known, template: Template, whole: list[Pose], places: Places, params: CompleteParams, ctx: Context
+    known: Known, template: PredictedChain, whole: list[Pose], places: Places, params: CompleteParams, ctx: Context
 ) -> list[Pose]:
     """Poses of parts, each laid on the points around a stretch of the model.
 
@@ -143,7 +143,7 @@ def _settled(pose: Pose, rows: NDArray[np.intp], template: Xyz, there: NDArray[n
 
 
 def support(
-    template: Template, there: NDArray[np.intp], pose: Pose, places: Places, known: Known
+    template: PredictedChain, there: NDArray[np.intp], pose: Pose, places: Places, known: Known
 ) -> NDArray[np.float64]:
     """How well points and threading agree with each residue that the model has, ``(len(there),)``.
 
@@ -160,7 +160,7 @@ def support(
 
 
 def local_support(
-    template: Template, there: NDArray[np.intp], poses: list[Pose], places: Places, known: Known
+    template: PredictedChain, there: NDArray[np.intp], poses: list[Pose], places: Places, known: Known
 ) -> NDArray[np.float64]:
     """Mean support of the residues around each one by each pose, ``(len(there), poses)``."""
     around = np.linalg.norm(template.xyz[there][:, None] - template.xyz[there][None], axis=2) <= AROUND
@@ -168,7 +168,9 @@ def local_support(
     return np.stack([share @ support(template, there, pose, places, known) for pose in poses], axis=1)
 
 
-def chosen_parts(template: Template, poses: list[Pose], places: Places, known: Known, params: CompleteParams) -> Parts:
+def chosen_parts(
+    template: PredictedChain, poses: list[Pose], places: Places, known: Known, params: CompleteParams
+) -> Parts:
     """For each residue the pose that the points around it support best, or none; few changes along the chain."""
     there = np.flatnonzero(~np.isnan(template.xyz[:, 0]))
     found = np.full(template.xyz.shape, np.nan)

@@ -14,7 +14,7 @@ from cryoweave.errors import StageError, UsageError
 from cryoweave.host import Context
 from cryoweave.host.context import CUT_SHORT, Fact
 from cryoweave.host.solver import require_solver
-from cryoweave.kernels.evidence import AminoEvidence, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of, require_protein
 from cryoweave.kernels.simulate import simulate_blurred
 from cryoweave_tracing.assemble import assembled
 from cryoweave_tracing.gapped import gapped_pieces
@@ -65,6 +65,7 @@ def gridded(
 ) -> Threading:
     """A candidate for each setting and one of all together, the best first."""
     check(params)
+    require_protein(sequences)
     known = templates(models, sequences) if models is not None else []
     if models is not None and not known:
         raise StageError("no chain of the models has a given sequence", "give predictions of the chains in the map")

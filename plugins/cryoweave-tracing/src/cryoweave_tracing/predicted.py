@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import ModelSet, SequenceSet, Threading
-from cryoweave.data.residues import letter_of
 from cryoweave.host import Context
-from cryoweave.kernels.align import align_sequences
-from cryoweave.kernels.evidence import AminoEvidence, kinds_of
+from cryoweave.kernels.evidence import AminoEvidence
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.metrics import match_points, superpose
+from cryoweave.kernels.predicted import PARTS, predicted_chains
 from cryoweave_tracing.pool import Piece, odds_at, pieces_of
-from cryoweave_tracing.ungapped import first_chains
 
 IDENTITY = 0.9
 """Share of a model's residues that must be those of the sequence it is for."""
@@ -24,8 +22,6 @@ ROUNDS, CLUSTER, GAP, WEIGHT = 10, 8.0, 10, 10.0
 """Rounds of refinement, Å within which poses are one, residues of a gap that is filled, weight of such fragments."""
 NEAR, SNAP = 4.0, 2.0
 """Å between a residue of the model and the same one in a piece, or a point that it is put on; ours."""
-PARTS = ("predicted model, on a detected point", "predicted model, without a point")
-"""What residues come from that no piece has."""
 Xyz = NDArray[np.float64]
 
 
@@ -45,19 +41,9 @@ class Template(NamedTuple):
 def templates(models: ModelSet, sequences: SequenceSet) -> list[Template]:
     """Each chain of the models for each sequence that it has."""
     found = []
-    for _, model in models:
-        trace = model.trace_atoms()
-        trace = trace.select(trace.atom_name == "CA")
-        for name in dict.fromkeys(trace.chain.tolist()):
-            own = trace.select(trace.chain == name)
-            letters = "".join(letter_of(one) for one in own.residue_name.tolist())
-            for chain, sequence in first_chains(sequences):
-                mine, theirs = align_sequences(letters, sequence.letters).T.astype(np.intp)
-                same = sum(
-                    letters[a] == sequence.letters[b] for a, b in zip(mine.tolist(), theirs.tolist(), strict=True)
-                )
-                if same >= IDENTITY * len(letters):
-                    found.append(Template(chain, theirs, own.xyz[mine], kinds_of(sequence.letters)[theirs]))
+    for one in predicted_chains(models, sequences, IDENTITY):
+        there = np.flatnonzero(~np.isnan(one.xyz[:, 0]))
+        found.append(Template(one.chains[0], there, one.xyz[there], one.kinds[there]))
     return found
 
 
