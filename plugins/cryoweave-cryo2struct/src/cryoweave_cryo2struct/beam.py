@@ -1,14 +1,15 @@
 """Our tracer: what all residues believe of all points, then the best way of each chain along these beliefs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import PointCloud, SequenceSet, Threading
+from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import DOUBTFUL, chance
+from cryoweave.kernels.evidence import doubts
 from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
 from cryoweave_cryo2struct.copies import untangled
 from cryoweave_cryo2struct.gaps import filled
@@ -82,7 +83,7 @@ def threaded(points: PointCloud, sequences: SequenceSet, params: BeamParams, ctx
             "no residue finds a point that gains anything",
             "is this the detection of the given sequences? A higher `base` builds at any price",
         )
-    found = _doubted(problem, model, _each_alone(problem, model, found, ctx), ctx)
+    found = _doubted(problem, model, sequences, _each_alone(problem, model, found, ctx), ctx)
     origin = f"beliefs and beam, points {model.error:.2f} Å off"
     threading = together(sequences, found, points.xyz, score, origin, ctx)
     _warn(chains, found, ctx)
@@ -144,9 +145,11 @@ def _each_alone(problem: Problem, model: Model, found: list[Placed], ctx: Contex
     sure = {one.chain: one for one in found}
     for chain in problem.chains:
         own = [sure[number] for number in chain.numbers if number in sure]
-        for one in own if len(own) > 1 else ():
-            others = [other.node for other in found if other is not one]
-            left = np.setdiff1d(np.arange(len(problem.xyz)), np.concatenate(others))
+        for one in own if len(chain.numbers) > 1 else ():
+            free = np.ones(len(problem.xyz), bool)
+            for other in found:
+                free[other.node] &= other is one
+            left = np.flatnonzero(free)
             rest = replace(
                 problem,
                 xyz=problem.xyz[left],
@@ -159,30 +162,26 @@ def _each_alone(problem: Problem, model: Model, found: list[Placed], ctx: Contex
     return [sure[one.chain] for one in found]
 
 
-def _doubted(problem: Problem, model: Model, found: list[Placed], ctx: Context) -> list[Placed]:
+def _doubted(problem: Problem, model: Model, sequences: SequenceSet, found: list[Placed], ctx: Context) -> list[Placed]:
     """With confidences of unclear sequences lowered by the chance that a shuffled one finds a way as good.
 
     Of clear ones, most of whose residues are sure, nothing is tried.
     """
-    rng, by_chain = ctx.rng(), {one.chain: one for one in found}
+    by_chain = {one.chain: one for one in found}
+    best: dict[int, float] = {}
     for chain in problem.chains:
         own = [by_chain[number] for number in chain.numbers if number in by_chain]
-        if not own or max(float(np.clip(one.confidence, 0, 1).sum()) for one in own) > CLEAR * len(chain.kinds):
-            continue
-        best = []
-        for _ in range(DECOYS):
-            decoy = replace(chain, kinds=rng.permutation(chain.kinds), numbers=(0,))
-            other = replace(problem, chains=[decoy])
+        if not any(float(one.confidence.sum()) > CLEAR * len(chain.kinds) for one in own):
+            best |= {one.chain: max(other.score for other in own) for one in own}
+
+    def scores(letters: list[str]) -> Iterator[float]:
+        for one in letters:
+            other = replace(problem, chains=proteins(SequenceSet((Sequence("shuffled", one),))))
             ways, _ = _ways(other, model, other.believed(model, None, problem.params.rounds, ctx), ctx)
-            best.append(max((one.score for one in ways), default=0.0))
-        doubt = chance(max(one.score for one in own), np.array(best))
-        if doubt > DOUBTFUL:
-            ctx.log.warning(
-                f"{chain.sequence.name}: shuffled ones find ways about as good (chance {doubt:.2g}); is it in the map?"
-            )
-        for one in own:
-            by_chain[one.chain] = replace(one, confidence=one.confidence * np.float32(1 - doubt))
-    return [by_chain[one.chain] for one in found]
+            yield max((way.score for way in ways), default=0.0)
+
+    doubt = doubts(sequences, best, scores, DECOYS, ctx.rng(), ctx.log.warning)
+    return [replace(one, confidence=one.confidence * np.float32(1 - doubt.get(one.chain, 0.0))) for one in found]
 
 
 def _warn(chains: list[Chains], found: list[Placed], ctx: Context) -> None:
@@ -190,7 +189,7 @@ def _warn(chains: list[Chains], found: list[Placed], ctx: Context) -> None:
     by_chain = {one.chain: one for one in found}
     for chain in chains:
         of_it = [by_chain[number] for number in chain.numbers if number in by_chain]
-        firm = sum(float(np.clip(one.confidence, 0, 1).mean()) >= DOUBT for one in of_it)
+        firm = sum(float(one.confidence.mean()) >= DOUBT for one in of_it)
         if firm < len(chain.numbers):
             ctx.log.warning(
                 f"{chain.sequence.name}: {firm} of {len(chain.numbers)} chains are seen clearly; is the number of "
