@@ -166,6 +166,8 @@ def empty(value: Any) -> Any:
 def interrupted(work: Callable[[], None], *, after: float) -> float | None:
     """Send SIGINT to the main thread, which does the work, after so many seconds.
 
+    Work that is done before then is done again, with the signal after half as long: a machine is busy now and not then.
+
     Returns
     -------
     Seconds from the signal to the end, wall or CPU, whichever is less, so that a busy machine is no excuse and no
@@ -182,12 +184,14 @@ def interrupted(work: Callable[[], None], *, after: float) -> float | None:
         signal.pthread_kill(ident, signal.SIGINT)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(after, send)
     try:
-        timer.start()
-        work()
-        timer.cancel()
-        timer.join()  # a signal sent in this moment is caught here, not by pytest
+        while not sent:
+            timer = threading.Timer(after, send)
+            timer.start()
+            work()
+            timer.cancel()
+            timer.join()  # a signal sent in this moment is caught here, not by pytest
+            after /= 2
     except KeyboardInterrupt:
         if not sent:
             raise
