@@ -12,6 +12,7 @@ from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import CryoweaveError
 from cryoweave.host import registry
 from cryoweave.kernels.bonds import bond_graph
+from cryoweave.kernels.chains import LINE
 from cryoweave.kernels.predicted import PredictedChain
 from cryoweave.testing import (
     StageContract,
@@ -223,6 +224,18 @@ def test_threaded_residues_that_do_not_go_with_a_part_are_dropped():
     assert np.flatnonzero(~np.isnan(found.xyz[:, 0])).tolist() == [0, 1, 2, 3]
     np.testing.assert_allclose(found.confidence[:4], [0.9, 0.9, 0.9, 0.5])
     assert (found.added, found.moved) == (3, 0)
+
+
+def test_residues_without_a_point_lie_on_the_line():
+    points = oracle()
+    trace = MODEL.trace_atoms().xyz
+    kept = np.linalg.norm(points.xyz[:, None] - trace[None, 23:25], axis=2).min(axis=1) > 1.0
+    columns = {name: getattr(points, name)[kept] for name in ("xyz", "weight", "probabilities")}
+    found = aligned(replace(points, **columns), sequences_of(MODEL))
+    rows = [found.residue.tolist().index(k) for k in (22, 23, 24, 25)]
+    assert [found.origins()[k] == LINE for k in rows] == [False, True, True, False]
+    expected = found.xyz[rows[0]] + np.arange(4)[:, None] / 3 * (found.xyz[rows[3]] - found.xyz[rows[0]])
+    np.testing.assert_allclose(found.xyz[rows], expected, atol=1e-9)
 
 
 def test_residues_that_stay_keep_what_they_come_from():

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.data import Threading
-from cryoweave.kernels.chains import bridged
+from cryoweave.kernels.chains import LINE, bridged
 from cryoweave.kernels.copies import completed
 from cryoweave_cryo2struct.shape import BOND
 
 ROOM = 1.5
 """Å that two placed residues may be farther apart than the residues between them reach."""
-PARTS = ("from another copy of the chain", "on the line between its neighbours")
+PARTS = ("from another copy of the chain", LINE)
 SHARES = np.array([1.0, 0.6])
 """Confidence of these over the lower one of the placed residues before and behind them; see the page's figures."""
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.host import Context
+from cryoweave.kernels.chains import bridged
 from cryoweave_emodelx.chain import STEP, Chain
 from cryoweave_emodelx.hops import Hops, Index
 from cryoweave_emodelx.stages import AlignParams
@@ -38,8 +39,8 @@ def connected(chain: Chain, ground: Ground, most: int, params: AlignParams, ctx:
         if path is not None:
             chain.put(np.arange(a + 1, b), path, ground.xyz)
             ground.used[path] = True
-        elif gap <= params.gap:
-            _on_the_line(chain, a, b, params.slack)
+        else:
+            chain.xyz[a : b + 1] = bridged(chain.xyz[a : b + 1], params.gap, STEP, params.slack)
 
 
 def bridge(chain: Chain, ground: Ground, a: int, b: int) -> Index | None:
@@ -72,10 +73,3 @@ def bridge(chain: Chain, ground: Ground, a: int, b: int) -> Index | None:
         path.append(at)
     points = np.array(path[-2::-1], np.intp)
     return points if len({*points.tolist()}) == len(points) else None
-
-
-def _on_the_line(chain: Chain, a: int, b: int, slack: float) -> None:
-    apart = float(np.linalg.norm(chain.xyz[b] - chain.xyz[a]))
-    if apart <= STEP * (b - a) + slack:
-        share = ((np.arange(a + 1, b) - a) / (b - a))[:, None]
-        chain.xyz[a + 1 : b] = chain.xyz[a] + share * (chain.xyz[b] - chain.xyz[a])

@@ -12,7 +12,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import align_matrix
-from cryoweave.kernels.chains import bridged, out_of_reach
+from cryoweave.kernels.chains import LINE, bridged, out_of_reach
 from cryoweave.kernels.evidence import AminoEvidence, kinds_of, require_protein
 from cryoweave_modelangelo.profile import gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
@@ -21,7 +21,6 @@ STEP = 3.8
 """Å between the Cα of neighbours (trans peptide)."""
 NEVER = -1000.0
 """Score of a residue where it cannot be."""
-LINE = "on the line between its neighbours"
 WINDOW = 9
 """Residues over which names are averaged for a confidence."""
 Rows = NDArray[np.intp]
