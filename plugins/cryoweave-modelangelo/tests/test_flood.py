@@ -14,7 +14,7 @@ from cryoweave.host import Context
 from cryoweave.io import read_model
 from cryoweave.kernels.bonds import bond_graph, walks
 from cryoweave.testing import StageContract, ideal_model
-from cryoweave_modelangelo.chains import bond_scores, direction_odds, joined, places
+from cryoweave_modelangelo.chains import bond_scores, joined
 from cryoweave_modelangelo.stages import ChainsParams
 
 MODEL = ideal_model("H" * 20 + "C" * 4 + "E" * 10)
@@ -83,25 +83,6 @@ def test_a_real_chain_in_noise_is_mostly_joined_rightly():
         forward += int((steps == 1).sum())
     assert right >= 0.8 * (len(native.trace_atoms()) - 1)
     assert forward >= 0.95 * right
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_beta_carbons_lie_where_they_belong_and_in_a_mirror_where_the_other_direction_has_them(sign):
-    model = ideal_model("H" * 12 + "E" * 8, letters="A" * 20)
-    xyz = model.xyz * [1, 1, sign]
-    own = xyz[model.atom_name == "CB"][1:-1]
-    here, there = (np.linalg.norm(at - own, axis=1) for at in places(xyz[model.atom_name == "CA"], "CB"))
-    assert np.mean(here < there) == (1 if sign > 0 else 0)
-    assert (here if sign > 0 else there).mean() < 0.8
-
-
-def test_direction_is_that_of_atoms_and_turns_with_the_chain():
-    trace = MODEL.trace_atoms().xyz
-    odds = direction_odds(MAPS, trace)
-    assert odds.shape == (len(trace) - 2,)
-    assert (odds > 0).mean() > 0.9
-    np.testing.assert_allclose(direction_odds(MAPS, trace[::-1])[::-1], -odds, atol=1e-5)
-    assert direction_odds(MAPS, trace[:2]).shape == (0,)
 
 
 def slow_links(xyz, pairs, score, least, bend):

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from cryoweave import _core
 from cryoweave.data import BondGraph, DensityMap, PointCloud, ProbabilityMaps
 from cryoweave.errors import InputError, StageError
+from cryoweave.kernels.direction import OFFSETS, bond_odds
 from cryoweave.kernels.graph import integers, neighbour_pairs
 from cryoweave.kernels.grid import interpolate
 
@@ -110,7 +111,7 @@ def bond_graph(
         Its least and mean along each bond, as a share of the median at the points (values below zero count as zero).
     maps
         In place of the density where given: the probability of the main chain along each bond, and the direction where
-        there are maps of N and C.
+        there are maps of Cβ and O, or else of N and C.
     shortest, longest
         Å between bonded points, both included.
     samples
@@ -136,7 +137,9 @@ def bond_graph(
     forward: NDArray[np.float32] = np.zeros(len(pairs), np.float32)
     if maps is not None:
         least, mean = along_bonds(main_chain(maps), points.xyz, pairs, fractions, progress)
-        if {"N", "C"} <= {*maps.classes}:
+        if {*OFFSETS} <= {*maps.classes}:
+            forward = bond_odds(maps, points.xyz, pairs, np.minimum(least, 1))
+        elif {"N", "C"} <= {*maps.classes}:
             forward = direction_odds(maps.of("C"), maps.of("N"), points.xyz, pairs, progress)
     elif density is not None and len(points):
         least, mean = along_bonds(density, points.xyz, pairs, fractions, progress)

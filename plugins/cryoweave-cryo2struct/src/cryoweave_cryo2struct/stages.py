@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from cryoweave.data import PointCloud, ProbabilityMaps, SequenceSet, Threading
+from cryoweave.data import BondGraph, PointCloud, ProbabilityMaps, SequenceSet, Threading
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
 
 DOI = "10.1038/s41467-024-49647-6"
@@ -90,7 +90,9 @@ STAGES = [
         kind=Kind.THREAD,
         summary="ours: all chains by belief propagation, then a beam search that may pass over points and residues",
         load="cryoweave_cryo2struct.beam:threaded",
-        takes={"points": PointCloud, "sequences": SequenceSet},
+        takes={"points": PointCloud, "sequences": SequenceSet, "bonds": BondGraph},
+        optional=("bonds",),
+        version=2,
         gives=Threading,
         params=BeamParams,
         cites=(DOI, "10.1109/18.910572"),

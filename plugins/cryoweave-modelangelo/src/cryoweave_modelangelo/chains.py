@@ -8,22 +8,11 @@ from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
 from cryoweave.kernels.bonds import walks
 from cryoweave.kernels.candidates import apart
-from cryoweave.kernels.grid import interpolate
+from cryoweave.kernels.direction import OFFSETS, chain_odds
 from cryoweave_modelangelo.stages import ChainsParams
 
 STEP, WIDTH = 3.8, 0.5
 """Å between the Cα of neighbours (trans peptide), and how far detected lengths lie from it (.28 to .5 on four maps)."""
-BENT = 6.0
-"""Å between the Cα before and after, below which a chain is bent as in helices."""
-OFFSETS = {
-    "CB": {True: (1.00, 1.10, 0.19), False: (1.32, 0.71, 0.10)},
-    "O": {True: (-0.29, -0.76, 2.01), False: (-1.41, 1.22, 1.15)},
-}
-"""Å from a Cα to its residue's Cβ and O, where the chain is bent and where not: away from both neighbours, along the
-normal (step out × step in), and along the chain. Means over 26,787 (28,866) residues of 60 complexes of the
-docking benchmark. Seen along the chain an L-amino acid has Cβ on one side, and O lies ahead: so they tell N to C."""
-FLOOR = 0.02
-"""Added to every probability, so that no single place decides alone."""
 
 
 def chained(bonds: BondGraph, maps: ProbabilityMaps | None, params: ChainsParams, ctx: Context) -> Traces:
@@ -49,7 +38,7 @@ def chained(bonds: BondGraph, maps: ProbabilityMaps | None, params: ChainsParams
         )
     weight = points.weight.astype(np.float64)
     paths.sort(key=lambda one: (-weight[one].sum(), one[0]))
-    odds = [0.0 if maps is None else float(direction_odds(maps, points.xyz[one]).sum()) for one in paths]
+    odds = [0.0 if maps is None else float(chain_odds(maps, points.xyz[one]).sum()) for one in paths]
     paths = [one[::-1] if against < 0 else one for one, against in zip(paths, odds, strict=True)]
     rows = np.concatenate(paths)
     ctx.note("chains", len(paths))
@@ -100,43 +89,3 @@ def joined(
             other_end[far_i], other_end[far_j] = far_j, far_i
             links.append((i, j))
     return links
-
-
-def direction_odds(maps: ProbabilityMaps, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-odds at each inner point that the chain runs N to C in this order: Cβ and O where they belong.
-
-    Parameters
-    ----------
-    maps
-        With the classes ``CB`` and ``O``.
-    xyz
-        Along a chain, Å, shape ``(n, 3)``.
-
-    Returns
-    -------
-    Natural logarithm, shape ``(n - 2,)``; empty for fewer than three points.
-    """
-    found = np.zeros(max(len(xyz) - 2, 0))
-    if not len(found):
-        return found
-    for name in OFFSETS:
-        one = maps.of(name)
-        here, there = (interpolate(one.values, one.frame, at) + FLOOR for at in places(xyz, name))
-        found += np.log(here.astype(np.float64) / there)
-    return found
-
-
-def places(xyz: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where an atom of each inner residue belongs if the chain runs this way, and if the other; ``(n - 2, 3)`` each."""
-    backward, forward = unit(xyz[1:-1] - xyz[:-2]), unit(xyz[2:] - xyz[1:-1])
-    across = xyz[2:] - xyz[:-2]
-    bent = np.linalg.norm(across, axis=1) < BENT
-    away, aside, along = np.where(bent[:, None], OFFSETS[name][True], OFFSETS[name][False]).T[:, :, None]
-    outwards = xyz[1:-1] + away * unit(backward - forward)
-    turned = aside * unit(np.cross(forward, backward)) + along * unit(across)
-    return outwards + turned, outwards - turned
-
-
-def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of length 1; 0 where there is no length, as between the sides of a straight chain."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))

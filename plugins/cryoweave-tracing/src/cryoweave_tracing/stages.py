@@ -101,6 +101,7 @@ STAGES = [
         summary="pairs of points that may follow each other in a chain, with what maps say along them",
         load="cryoweave_tracing.bonds:bonds",
         takes={"points": PointCloud, "density": DensityMap, "maps": ProbabilityMaps},
+        version=2,
         gives=BondGraph,
         optional=("density", "maps"),
         params=BondsParams,
