@@ -11,6 +11,7 @@ from cryoweave import run_stage
 from cryoweave.data import Model, Sequence, SequenceSet, Threading
 from cryoweave.kernels.hmm import Costs
 from cryoweave.testing import ideal_model
+from cryoweave_cryo2struct import beam
 from cryoweave_cryo2struct.beam import EXCESS
 from cryoweave_cryo2struct.copies import link_scores, untangled
 from cryoweave_cryo2struct.gaps import PARTS, SHARES, filled
@@ -97,7 +98,7 @@ def test_rests_that_reach_both_ways_go_where_copies_are_alike():
     assert [one.node.tolist() for one in two] == [own[own >= 0].tolist() for own in mixed[:2]], "two say nothing"
 
 
-def test_a_tetramer_is_four_whole_chains(caplog):
+def tetramer(**quality):
     """Helices side by side with a stretch that is missing in all: which end belongs to which is told by reach alone."""
     rng = np.random.default_rng(5)
     fold = "H" * 16 + "C" * 4 + "H" * 16 + "C" * 4 + "E" * 8
@@ -107,14 +108,32 @@ def test_a_tetramer_is_four_whole_chains(caplog):
         np.concatenate(truth), np.tile(names, 4), np.repeat(list("ABCD"), len(fold)),
         np.tile(np.arange(1, len(fold) + 1), 4), np.ones(4 * len(fold)),
     )  # fmt: skip
-    quality = {"error": 0.4, "missing": 0.1, "false": 0.05, "accuracy": 0.7}
     points = run_stage("model.points", model=whole, params=quality, seed=1)
-    sequences = SequenceSet(tuple(Sequence(name, letters) for name in "ABCD"))
+    return truth, points, SequenceSet(tuple(Sequence(name, letters) for name in "ABCD"))
+
+
+def test_four_copies_that_are_clear_need_no_further_try(monkeypatch):
+    tried = []
+
+    def counted(*given):
+        tried.append(given)
+        return ways(*given)
+
+    ways = beam._ways
+    monkeypatch.setattr(beam, "_ways", counted)
+    _, points, sequences = tetramer(error=0.2, missing=0.0, false=0.0, accuracy=0.8)
+    found = run_stage("cryo2struct.beam", points=points, sequences=sequences)
+    assert len(found.residue) > 0.95 * sum(len(one) for one in sequences)
+    assert len(tried) == 1
+
+
+def test_a_tetramer_is_four_whole_chains(caplog):
+    truth, points, sequences = tetramer(error=0.4, missing=0.1, false=0.05, accuracy=0.7)
     found = run_stage("cryo2struct.beam", points=points, sequences=sequences)
     shares = []
     for chain in range(4):
         rows = found.chain == chain
-        assert rows.sum() > 0.8 * len(fold)
+        assert rows.sum() > 0.8 * truth.shape[1]
         assert found.confidence[rows].mean() > 0.85, "each is as sure as it is right"
         off = np.linalg.norm(found.xyz[rows] - truth[:, found.residue[rows]], axis=2)
         shares.append((off < 3).mean(axis=1))

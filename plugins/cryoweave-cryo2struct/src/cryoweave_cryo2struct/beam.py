@@ -117,7 +117,7 @@ def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: C
         found, score = _ways(problem, model, beliefs, ctx)
         if score > best[1]:
             best = found, score
-        if sum(float(np.clip(one.confidence, 0, 1).sum()) for one in found) > SURE * residues:
+        if sum(float(one.confidence.sum()) for one in found) > SURE * residues:
             break
         if ctx.time_left() <= 0 and number + 1 < problem.params.tries:
             ctx.cut_short(f"{problem.params.tries - number - 1} of {problem.params.tries} tries")
@@ -142,10 +142,14 @@ def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -
             if not len(residue):
                 break
             node = way.nodes[residue]
-            confidence = belief.shares[residue, node] * len(chain.numbers)
-            own.append(Placed(number, residue, node, confidence.astype(np.float32), way.score))
+            own.append(Placed(number, residue, node, belief.shares[residue, node], way.score))
             emission[:, node] = -np.inf
             score += way.score
+        # Beliefs are of any copy, unevenly: a residue is as sure as all its copies' points together.
+        sure = np.zeros(len(chain.kinds), np.float32)
+        for one in own:
+            sure[one.residue] += one.confidence
+        own = [replace(one, confidence=sure[one.residue]) for one in own]
         found += untangled(own, problem.xyz, shape, costs) if len(own) > 1 else own
     return found, score
 
