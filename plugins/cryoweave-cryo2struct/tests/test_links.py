@@ -10,7 +10,7 @@ from cryoweave.data import BondGraph, PointCloud, Sequence, SequenceSet
 from cryoweave.errors import InputError
 from cryoweave.kernels.hmm import Transitions
 from cryoweave.testing import ideal_model
-from cryoweave_cryo2struct.links import DIRECTION, MOST, USUAL, Links
+from cryoweave_cryo2struct.links import DIRECTION, added, among, directions
 
 
 def some_bonds(rng, n=12):
@@ -27,24 +27,23 @@ def test_steps_gain_what_their_bonds_say_also_among_some_points(seed):
     rng = np.random.default_rng(seed)
     bonds = some_bonds(rng)
     said = {}
-    for (i, j), least, forward in zip(bonds.pairs.tolist(), bonds.least, bonds.forward, strict=True):
-        for pair, sign in (((i, j), 1), ((j, i), -1)):
-            said[pair] = sign * DIRECTION * forward + 4 * (min(least, MOST) - USUAL)
-    links = Links.of(bonds, bonds.points)
+    for (i, j), forward in zip(bonds.pairs.tolist(), bonds.forward, strict=True):
+        said |= {(i, j): DIRECTION * forward, (j, i): -DIRECTION * forward}
+    ahead = directions(bonds, bonds.points)
     left = np.flatnonzero(rng.random(12) < 0.7)
-    for some, points in ((links, np.arange(12)), (links.among(left), left)):
+    for some, points in ((ahead, np.arange(12)), (among(ahead, left), left)):
         n = len(points)
         pairs = np.argwhere((rng.random((n, n)) < 0.5) & ~np.eye(n, dtype=bool))
         steps = Transitions.only(n, pairs, rng.normal(size=len(pairs)))
         wanted = [v + said.get((points[a], points[b]), 0) for (a, b), v in zip(pairs, steps.values, strict=True)]
-        np.testing.assert_allclose(some.added(steps, 4.0).values, np.reshape(wanted, -1), atol=1e-5)
+        np.testing.assert_allclose(added(steps, some).values, np.reshape(wanted, -1), atol=1e-5)
 
 
 def test_bonds_of_other_points_are_refused():
     bonds = some_bonds(np.random.default_rng(0))
     other = PointCloud(bonds.points.xyz + 1, bonds.points.weight)
     with pytest.raises(InputError, match="not between the given points"):
-        Links.of(bonds, other)
+        directions(bonds, other)
 
 
 def test_bonds_turn_a_chain_whose_names_and_shape_do_not_tell():

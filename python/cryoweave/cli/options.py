@@ -161,7 +161,7 @@ Reuse = Annotated[
         "--reuse",
         metavar="FOLDER",
         help="Run folder, also of another recipe, whose results serve for steps that would run alike; e.g. --reuse "
-        "deeptracer_emd_2566, to detect only once; may be repeated.",
+        "an-earlier-run, to detect only once; may be repeated.",
         rich_help_panel=RUN,
     ),
 ]

@@ -10,11 +10,11 @@ from cryoweave.data import BondGraph, PointCloud, Sequence, SequenceSet, Threadi
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.evidence import doubts
-from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, trace_sequence, visits
+from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, Transitions, trace_sequence, visits
 from cryoweave_cryo2struct.copies import untangled
 from cryoweave_cryo2struct.gaps import filled
 from cryoweave_cryo2struct.learn import Model, learnt, raw_odds
-from cryoweave_cryo2struct.links import Links
+from cryoweave_cryo2struct.links import added, among, directions
 from cryoweave_cryo2struct.placed import Placed, together
 from cryoweave_cryo2struct.sequences import Chains, amino_acids, proteins
 from cryoweave_cryo2struct.shape import geometry, transitions
@@ -22,8 +22,8 @@ from cryoweave_cryo2struct.stages import BeamParams
 
 EXCESS = (3.0, 100.0)
 """Cost of each Å that a chain would have to span beyond its reach, and the most of it: such a step is a mistake."""
-TRIES = ((1.0, 0.0), (1.5, 4.0), (0.75, 4.0), (1.25, 0.0), (1.75, 8.0))
-"""Factors on `base`, and weights of the main chain along bonds, for the beliefs of one try after the other."""
+KEEN = (1.0, 1.5, 0.75, 1.25, 1.75)
+"""Factors on `base` for the beliefs of one try after the other."""
 SLOW = 1.6
 """Rounds of a try that begins anew over `rounds`, and `pace` over its pace."""
 SURE = 0.85
@@ -38,11 +38,11 @@ DOUBT = 0.3
 
 @dataclass(frozen=True)
 class Problem:
-    """Points, what they say of amino acids as log-odds and of bonds between them, and the chains."""
+    """Points, what they say of amino acids and of the direction between them as log-odds, and the chains."""
 
     xyz: NDArray[np.float64]
     odds: NDArray[np.float64]
-    links: Links
+    ahead: Transitions
     chains: list[Chains]
     params: BeamParams
 
@@ -51,21 +51,15 @@ class Problem:
         return geometry(model.error, self.params.missing, self.params.forward)
 
     def believed(
-        self,
-        model: Model,
-        told: list[Belief] | None,
-        rounds: int,
-        ctx: Context,
-        way: tuple[float, float] = TRIES[0],
-        slow: float = 1.0,
+        self, model: Model, told: list[Belief] | None, rounds: int, ctx: Context, keen: float = 1.0, slow: float = 1.0
     ) -> list[Belief]:
-        """What residues believe under a model, from earlier messages on; one of `TRIES`, and rounds over `pace`."""
-        p, (keen, weight) = self.params, way
+        """What residues believe under a model, from earlier messages on; factors on `base`, and rounds over `pace`."""
+        p = self.params
         first, *more = transitions(self.xyz, self.shape(model))
         return visits(
             model.emission(self.odds, keen * p.base),
             [(one.kinds, len(one.numbers)) for one in self.chains],
-            [self.links.added(first, weight), *more],
+            [added(first, self.ahead), *more],
             Breaks(p.end_gap, p.break_cost, p.gap_extend),
             rounds=round(slow * rounds),
             pace=p.pace / slow,
@@ -81,7 +75,7 @@ def threaded(
     """All chains through the points, and residues between placed ones from other copies or on the line."""
     chains, probability = proteins(sequences), amino_acids(points)
     odds = raw_odds(probability, points.weight.astype(np.float64))
-    problem = Problem(points.xyz, odds, Links.of(bonds, points), chains, params)
+    problem = Problem(points.xyz, odds, directions(bonds, points), chains, params)
     model = Model.of(chains, params)
     beliefs: list[Belief] | None = None
     for _ in range(params.passes - 1):
@@ -105,15 +99,14 @@ def threaded(
 def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: Context) -> tuple[list[Placed], float]:
     """Of several beliefs the ones whose ways score best.
 
-    Beliefs settle here or there by chance; ones that begin anew, are keener to place residues or less, or heed the main
-    chain between points, settle elsewhere. All ways are scored alike, by names and shape. Where nearly all is sure
-    there is nothing more to try.
+    Beliefs settle here or there by chance; ones that begin anew and are keener to place residues, or less, settle
+    elsewhere. All ways are scored alike. Where nearly all is sure there is nothing more to try.
     """
     residues = sum(len(chain.kinds) * len(chain.numbers) for chain in problem.chains)
     best: tuple[list[Placed], float] = ([], 0.0)
-    for number, try_ in enumerate(TRIES[: problem.params.tries]):
+    for number, keen in enumerate(KEEN[: problem.params.tries]):
         slow = SLOW if number else 1.0
-        beliefs = problem.believed(model, None if number else told, problem.params.rounds, ctx, try_, slow)
+        beliefs = problem.believed(model, None if number else told, problem.params.rounds, ctx, keen, slow)
         found, score = _ways(problem, model, beliefs, ctx)
         if score > best[1]:
             best = found, score
@@ -136,7 +129,14 @@ def _ways(problem: Problem, model: Model, beliefs: list[Belief], ctx: Context) -
         own: list[Placed] = []
         for number in chain.numbers:
             way = trace_sequence(
-                emission, chain.kinds, problem.xyz, shape, costs=costs, more=belief.messages, progress=ctx.progress
+                emission,
+                chain.kinds,
+                problem.xyz,
+                shape,
+                costs=costs,
+                bonds=problem.ahead,
+                more=belief.messages,
+                progress=ctx.progress,
             )
             residue = np.flatnonzero(way.nodes >= 0)
             if not len(residue):
@@ -171,7 +171,7 @@ def _each_alone(problem: Problem, model: Model, found: list[Placed], ctx: Contex
                 problem,
                 xyz=problem.xyz[left],
                 odds=problem.odds[left],
-                links=problem.links.among(left),
+                ahead=among(problem.ahead, left),
                 chains=[replace(chain, numbers=(one.chain,))],
             )
             (belief,) = rest.believed(model, None, problem.params.rounds // 2, ctx)
