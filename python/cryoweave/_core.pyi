@@ -28,6 +28,15 @@ def thread_paths(
 def thread_gapped(
     scores: _F32, xyz: _F64, breaks: NDArray[np.bool_], costs: list[float], max_skip: int, progress: _Progress
 ) -> tuple[NDArray[np.int32], float]: ...
+def best_stretches(
+    scores: _F32,
+    steps: tuple[NDArray[np.int32], NDArray[np.int32], _F32],
+    pairs: tuple[NDArray[np.int32], NDArray[np.int32]],
+    leaps: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    ground: tuple[_F64, NDArray[np.bool_], _F64],
+    costs: tuple[float, float, float, float, float, float, float],
+    counts: tuple[int, int, int, int],
+) -> list[tuple[float, NDArray[np.int32], NDArray[np.int32]]]: ...
 
 # cloud
 _Motion = tuple[_F64, _F64]

@@ -1,4 +1,4 @@
-"""Steps, scores and stretches against slow twins."""
+"""Steps and scores against slow twins."""
 
 import itertools
 
@@ -8,7 +8,6 @@ import pytest
 from cryoweave.data import BondGraph, PointCloud
 from cryoweave.kernels.bonds import bond_graph, walks
 from cryoweave_emodelx.hops import ACROSS, best_steps, hops_of, neighbour_score, residue_scores
-from cryoweave_emodelx.pieces import Aligner, Rules, leaps_of
 from cryoweave_emodelx.trace import pruned
 
 
@@ -86,77 +85,6 @@ def test_residue_scores_are_those_of_all_paths(seed, count, branches):
     np.testing.assert_allclose(
         residue_scores(cells, hops, count, branches), slow_scores(cells, hops, count, branches), atol=1e-4
     )
-
-
-RULES = Rules(bond=2.0, gap=2, gap_open=1.0, gap_extend=0.5, shortest=1, longest=100, least=0.0)
-
-
-def slow_best(cells, hops, xyz, rules):
-    """The best sum of all stretches, grown residue by residue; points may repeat, as in the tables."""
-    n = cells.shape[1]
-    follow = {*zip(hops.before.tolist(), hops.after.tolist(), strict=True)}
-    best = 0.0
-    states = {}
-    for r in range(n):
-        for i in range(len(cells)):
-            start = 0.0
-            for gap in range(1, rules.gap + 1):
-                for (q, j, _), value in states.items():
-                    apart = np.linalg.norm(xyz[i] - xyz[j])
-                    if q == r - 1 - gap and j != i and 3.0 <= apart <= 3.8 * (gap + 1) + 1.0:
-                        start = max(start, value - rules.gap_open - rules.gap_extend * (gap - 1))
-            states[r, i, -1] = cells[i, r] + start
-        for e in range(len(hops.tail)) if r else []:
-            i, j = hops.tail[e], hops.head[e]
-            before = [states[r - 1, i, d] for d in range(-1, len(hops.tail)) if (r - 1, i, d) in states]
-            before = [
-                states[r - 1, i, d]
-                for d in range(-1, len(hops.tail))
-                if (r - 1, i, d) in states and (d < 0 or (d, e) in follow)
-            ]
-            if before:
-                states[r, j, e] = max(before) + rules.bond * (hops.worth[e] - 1) + cells[j, r]
-        best = max(best, *(value for (q, _, _), value in states.items() if q == r))
-    return best
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_the_best_stretch_is_the_best_of_all(seed):
-    bonds = graph(9, seed)
-    hops = hops_of(bonds)
-    cells = np.random.default_rng(seed).normal(-0.5, 1.0, size=(9, 7)).astype(np.float32)
-    aligner = Aligner(hops, leaps_of(bonds.points.xyz, RULES.gap, 3.8, 1.0), 9, RULES)
-    table = aligner._filled(np.ascontiguousarray(cells.T))
-    assert table.point.max() == pytest.approx(slow_best(cells, hops, bonds.points.xyz, RULES), abs=1e-4)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_stretch_is_worth_what_it_says_and_uses_no_point_twice(seed):
-    bonds = graph(20, seed)
-    hops = hops_of(bonds)
-    cells = np.random.default_rng(seed).normal(-0.5, 1.5, size=(20, 15)).astype(np.float32)
-    aligner = Aligner(hops, leaps_of(bonds.points.xyz, RULES.gap, 3.8, 1.0), 20, RULES)
-    piece = aligner.best(cells)
-    assert len({*piece.point.tolist()}) == len(piece.point)
-    worth = {(int(a), int(b)): w for a, b, w in zip(hops.tail, hops.head, hops.worth, strict=True)}
-    total = cells[piece.point, piece.residue].sum()
-    for k in range(1, len(piece.point)):
-        gap = piece.residue[k] - piece.residue[k - 1] - 1
-        bond = worth.get((piece.point[k - 1], piece.point[k]), 0)
-        total -= aligner.cost(gap) if gap else RULES.bond * (1 - bond)
-    assert piece.score <= total + 1e-3
-    assert piece.score > 0
-
-
-def test_too_short_and_too_poor_stretches_are_none():
-    bonds = graph(9)
-    hops, leaps = hops_of(bonds), leaps_of(bonds.points.xyz, 2, 3.8, 1.0)
-    cells = np.full((9, 7), -5, np.float32)
-    assert Aligner(hops, leaps, 9, RULES).best(cells) is None
-    cells[3, 4] = 2
-    assert Aligner(hops, leaps, 9, RULES).best(cells).residue.tolist() == [4]
-    assert Aligner(hops, leaps, 9, RULES._replace(shortest=2)).best(cells) is None
-    assert Aligner(hops, leaps, 9, RULES._replace(least=3.0)).best(cells) is None
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,4 +1,4 @@
-use cryoweave_core::align::{self, Alignment, Gap, Gaps, Mode, Step, Threading};
+use cryoweave_core::align::{self, Alignment, Gap, Gaps, Ground, Mode, Rules, Step, Threading, Ways};
 use numpy::ndarray::{Array1, Array2, ArrayView2};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
@@ -130,4 +130,68 @@ pub fn thread_gapped<'py>(
     };
     let run = |control: &_| align::thread_gapped(scores, &xyz, &breaks, step, gaps, control);
     Ok(threaded(py, enter_reporting(py, progress, run)?))
+}
+
+type Numbers<'py> = PyReadonlyArray1<'py, i32>;
+type Stretch<'py> = (f64, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>);
+
+fn slice<'a, T: numpy::Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    let strided = |_| InputError::new_err(format!("{name} must lie in one piece of memory"));
+    array.as_slice().map_err(strided)
+}
+
+/// `steps`: tail, head, bond; `pairs`: before, after; `leaps`: start, end, fewest; `costs`: threshold, gap_open,
+/// gap_extend, least, share, step, slack; `counts`: gap, shortest, longest, most. Long arrays are not copied.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+pub fn best_stretches<'py>(
+    py: Python<'py>,
+    scores: PyReadonlyArray2<'py, f32>,
+    steps: (Numbers<'py>, Numbers<'py>, PyReadonlyArray1<'py, f32>),
+    pairs: (Numbers<'py>, Numbers<'py>),
+    leaps: (Numbers<'py>, Numbers<'py>, Numbers<'py>),
+    ground: (
+        PyReadonlyArray2<'py, f64>,
+        PyReadonlyArray1<'py, bool>,
+        PyReadonlyArray2<'py, f64>,
+    ),
+    costs: [f64; 7],
+    counts: [usize; 4],
+) -> PyResult<Vec<Stretch<'py>>> {
+    let ways = Ways {
+        tail: slice("tail", &steps.0)?,
+        head: slice("head", &steps.1)?,
+        bond: slice("bond", &steps.2)?,
+        before: slice("before", &pairs.0)?,
+        after: slice("after", &pairs.1)?,
+        start: slice("start", &leaps.0)?,
+        end: slice("end", &leaps.1)?,
+        fewest: slice("fewest", &leaps.2)?,
+    };
+    let ground = Ground {
+        xyz: &rows("xyz", &ground.0)?,
+        used: slice("used", &ground.1)?,
+        chain: &rows("chain", &ground.2)?,
+    };
+    let [threshold, gap_open, gap_extend, least, share, step, slack] = costs;
+    let [gap, shortest, longest, most] = counts;
+    let rules = Rules {
+        threshold: threshold as f32,
+        gap,
+        gap_open,
+        gap_extend,
+        shortest,
+        longest,
+        least,
+        most,
+        share,
+        step,
+        slack,
+    };
+    let scores = scores.as_array();
+    let found = enter(py, |control| {
+        align::best_stretches(scores, ways, ground, rules, control)
+    })?;
+    let handed = |one: align::Stretch| (one.score, one.residues.into_pyarray(py), one.points.into_pyarray(py));
+    Ok(found.into_iter().map(handed).collect())
 }

@@ -25,7 +25,7 @@ mod torsions;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::align::{align_matrix, thread_gapped, thread_path, thread_paths};
+    use super::align::{align_matrix, best_stretches, thread_gapped, thread_path, thread_paths};
     #[pymodule_export]
     use super::cloud::{
         agreement, descriptors, field_ascent, field_scores, match_descriptors, register, robust_icp, triple_motions,

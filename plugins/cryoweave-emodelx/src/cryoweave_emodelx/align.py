@@ -1,7 +1,5 @@
 """Quasi-alignment of points and sequences: the best stretch first, then what goes with those before."""
 
-import heapq
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,14 +8,13 @@ from cryoweave.data.residues import PROTEIN_NAMES
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.evidence import LETTERS, AminoEvidence, kinds_of, require_protein
+from cryoweave.kernels.stretches import Ways, leaps
 from cryoweave_emodelx.chain import STEP, Chain
-from cryoweave_emodelx.connect import Ground, connected
+from cryoweave_emodelx.connect import connected
+from cryoweave_emodelx.filling import Assembly
 from cryoweave_emodelx.hops import Hops, Table, hops_of, residue_scores
-from cryoweave_emodelx.pieces import Aligner, Piece, Rules, leaps_of
 from cryoweave_emodelx.stages import AlignParams
 
-AWAY = 0.02
-"""For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
 SHARPNESS = 0.5
 """Share of the scores that counts for confidence: neighbours' errors go together."""
 
@@ -34,15 +31,19 @@ def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: 
         raise StageError("no two points are bonded", "look at the points; is their distance in Å?")
     table = amino_table(bonds.points, params.evidence)
     hops = hops_of(bonds)
-    found = []
-    for count in params.hops:
-        assembly = Assembly(bonds, hops, chains_of(sequences, table, hops, count, params), params)
+    ways = ways_of(hops, bonds.points.xyz, params)
+
+    def work(count: int, inner: Context) -> Assembly:
+        chains = chains_of(sequences, table, hops, count, params)
+        assembly = Assembly(bonds.points.xyz, hops, ways, chains, params)
         for threshold in params.threshold:
-            assembly.fill(threshold, ctx)
+            assembly.fill(threshold, inner)
         for most in params.connect:
             for chain in assembly.chains.values():
-                connected(chain, assembly.ground(), most, params, ctx)
-        found.append(assembly)
+                connected(chain, assembly.ground(), most, params, inner)
+        return assembly
+
+    found = list(ctx.over(work, params.hops))
     scores = [one.score() for one in found]
     best = int(np.argmax(scores))
     ctx.note("steps to each side", params.hops[best])
@@ -50,14 +51,17 @@ def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: 
 
 
 def chains_of(sequences: SequenceSet, table: Table, hops: Hops, count: int, params: AlignParams) -> dict[int, Chain]:
-    """The protein chains by number, with how well each residue fits at each point."""
+    """The protein chains by number, with how well each residue fits at each point; equal chains share that."""
     chains, number = {}, 0
+    tables: dict[str, tuple[Table, Table]] = {}
     for sequence in sequences:
         if sequence.molecule == "protein":
-            own = table[:, kinds_of(sequence.letters)]
-            scores = residue_scores(own, hops, count, params.branches)
+            if sequence.letters not in tables:
+                own = table[:, kinds_of(sequence.letters)]
+                scores = residue_scores(own, hops, count, params.branches)
+                tables[sequence.letters] = np.ascontiguousarray(scores.T), own
             for copy in range(sequence.copies):
-                chains[number + copy] = Chain(sequence, scores, own)
+                chains[number + copy] = Chain(sequence, *tables[sequence.letters])
         number += sequence.copies
     return chains
 
@@ -73,53 +77,11 @@ def amino_table(points: PointCloud, evidence: str) -> Table:
     return np.concatenate([found, np.zeros((len(points), 1))], axis=1).astype(np.float32)
 
 
-class Assembly:
-    """Pieces on chains, the best first."""
-
-    def __init__(self, bonds: BondGraph, hops: Hops, chains: dict[int, Chain], params: AlignParams) -> None:
-        self.xyz, self.hops, self.chains, self.params = bonds.points.xyz, hops, chains, params
-        self.used = np.zeros(len(self.xyz), bool)
-        leaps = leaps_of(self.xyz, params.gap, STEP, params.slack)
-        gaps = (params.gap, params.gap_open, params.gap_extend)
-        rules = Rules(params.bond, *gaps, params.shortest, params.longest, params.least)
-        self.aligner = Aligner(hops, leaps, len(self.xyz), rules)
-
-    def ground(self) -> Ground:
-        """What gaps are closed on."""
-        return Ground(self.xyz, self.hops, self.aligner.bond, self.used)
-
-    def best(self, number: int, threshold: float) -> Piece | None:
-        """The best piece of a chain as things stand."""
-        cells = self.chains[number].open_cells(self.xyz, self.used, self.params.slack)
-        return self.aligner.best(cells - np.float32(threshold))
-
-    def score(self) -> float:
-        """What the amino acids say of the placed residues by themselves, without their neighbours."""
-        total = 0.0
-        for chain in self.chains.values():
-            there = np.flatnonzero(chain.point >= 0)
-            total += float(chain.own[chain.point[there], there].sum(dtype=np.float64))
-        return total
-
-    def fill(self, threshold: float, ctx: Context) -> None:
-        """Always the piece with the highest score above a threshold of its residues.
-
-        What is placed makes no other piece better, so a chain's piece is worked out anew only when it comes up.
-        """
-        heap: list[tuple[float, int, int, Piece | None]] = [(-np.inf, number, -1, None) for number in self.chains]
-        version = 0
-        while heap:
-            ctx.progress(sum(len(one.placed()) for one in self.chains.values()), 0)
-            _, number, seen, piece = heapq.heappop(heap)
-            chain = self.chains[number]
-            if piece and seen == version:
-                chain.put(piece.residue, piece.point, self.xyz)
-                self.used[piece.point] = True
-                version += 1
-            again = self.best(number, threshold)
-            if again:
-                score = again.score - AWAY * chain.distance(self.xyz[again.point])
-                heapq.heappush(heap, (-score, number, version, again))
+def ways_of(hops: Hops, xyz: NDArray[np.float64], params: AlignParams) -> Ways:
+    """How a chain may go from point to point."""
+    bond = (params.bond * (hops.worth - 1)).astype(np.float32)
+    tail, head, before, after = (one.astype(np.int32) for one in (hops.tail, hops.head, hops.before, hops.after))
+    return Ways(tail, head, bond, before, after, *leaps(xyz, params.gap, STEP, params.slack))
 
 
 def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: Context) -> Threading:
@@ -150,7 +112,7 @@ def confidence_of(chain: Chain) -> NDArray[np.float64]:
     """The share of each placed residue among all of its sequence at its point; 0 without a point."""
     found = np.zeros(len(chain.point))
     there = np.flatnonzero(chain.point >= 0)
-    scores = SHARPNESS * np.maximum(chain.cells[chain.point[there]].astype(np.float64), -50)
+    scores = SHARPNESS * np.maximum(chain.scores[:, chain.point[there]].T.astype(np.float64), -50)
     scores -= scores.max(axis=1, keepdims=True)
     found[there] = np.exp(scores[np.arange(len(there)), there]) / np.exp(scores).sum(axis=1)
     return found

@@ -1,11 +1,13 @@
-//! Alignment by dynamic programming: two sequences against each other, and a sequence along a path in space.
+//! Alignment by dynamic programming: two sequences against each other, and a sequence along a path or bonds in space.
 
 mod gapped;
 mod pairwise;
+mod stretch;
 mod thread;
 
 pub use gapped::{Gaps, thread_gapped};
 pub use pairwise::{Alignment, Gap, Mode, align_matrix};
+pub use stretch::{Ground, Rules, Stretch, Ways, best_stretches};
 pub use thread::{thread_path, thread_paths};
 
 use ndarray::ArrayView2;
