@@ -19,7 +19,7 @@ from cryoweave_emodelx.stages import AlignParams
 AWAY = 0.02
 """For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
 ALIKE = 0.5
-"""Of the first copy's piece: what those of the same residues are worth at least with which other copies begin."""
+"""Of what residues are worth in the copies that have them: what they are worth at least where another one begins."""
 MARGIN = 20.0
 """Å: points so much farther from a copy than from another are not looked at for it, as long as there are others."""
 
@@ -44,10 +44,8 @@ class Copies:
         self.empty, self.started = numbers, list[int]()
         self.offered = 0
         """Pieces that wait to be the first of a copy."""
-        self.model: Stretch | None = None
-        """The first piece of a copy, whose residues are to be found for the others too."""
-        self.alike = False
-        """Whether what is offered has these residues."""
+        self.sought = 0
+        """So many residues that all begun copies have were looked for elsewhere."""
 
 
 class Assembly:
@@ -58,7 +56,6 @@ class Assembly:
     ) -> None:
         self.xyz, self.hops, self.ways, self.chains, self.params = xyz, hops, ways, chains, params
         self.used = np.zeros(len(xyz), bool)
-        self.segments: dict[int, list[Segment]] = {}
         self.near: dict[int, NDArray[np.float64]] = {}
         equal: dict[str, list[int]] = {}
         for number, chain in chains.items():
@@ -114,13 +111,16 @@ class Round:
         p = assembly.params
         gaps = (p.gap, p.gap_open, p.gap_extend)
         self.rules = Rules(threshold, *gaps, p.shortest, p.longest, p.least, STEP, p.slack)
+        self.segments: dict[int, list[Segment]] = {}
         self.heap: list[tuple[float, int, int, Stretch | None]] = []
         self.order = itertools.count()
 
     def run(self, ctx: Context) -> None:
         """The best first."""
-        for copies in self.all.copies.values():
-            self.offer(copies)
+        groups = [*self.all.copies.values()]
+        for copies in groups:
+            copies.sought = 0
+            self.next_copy(copies)
         while self.heap:
             ctx.progress(int(self.all.used.sum()), 0)
             _, number, _, first = heapq.heappop(self.heap)
@@ -128,42 +128,52 @@ class Round:
                 self.begin(self.all.copies[self.all.chains[number].letters], first)
             else:
                 self.go_on(number)
+            for copies in groups if not self.heap else ():
+                self.any_piece(copies)
+
+    def next_copy(self, copies: Copies) -> None:
+        """First pieces for empty copies if there are some; else those that are begun go on."""
+        if not copies.started:
+            self.any_piece(copies)
+        elif not self.same_piece(copies):
+            for number in copies.started:
+                if number not in self.segments:
+                    self.segments[number] = []
+                    self.look(number, 0, len(self.all.chains[number].letters))
 
     def push(self, score: float, number: int, first: Stretch | None = None) -> None:
         """Chain ``number`` has a piece of that score; or it is to begin a chain like that."""
         heapq.heappush(self.heap, (-score, number, next(self.order), first))
 
-    def offer(self, copies: Copies) -> None:
-        """First pieces for copies of which nothing is placed; if there are none, those that are begun go on."""
-        if self.bounded and self.first_pieces(copies):
-            return
-        for number in copies.started:
-            self.all.segments[number] = []
-            self.look(number, 0, len(self.all.chains[number].letters))
-
-    def first_pieces(self, copies: Copies) -> bool:
-        """Pieces for the empty copies: of the residues with which the last one began, or else of any.
-
-        Where those residues fit again there must be another copy; of others one cannot know.
-        """
-        if not copies.empty:
+    def any_piece(self, copies: Copies) -> bool:
+        """The best piece of all residues for an empty copy."""
+        if not copies.empty or not self.bounded:
             return False
-        chain, tries = self.all.chains[copies.empty[0]], []
-        if model := copies.model:
-            rows = slice(int(model.residue[0]), int(model.residue[-1]) + 1)
-            least = max(self.rules.least, ALIKE * model.score)
-            tries = [(rows, self.rules._replace(most=len(copies.empty), least=least))]
-        most = len(copies.empty) if copies.started else 1
-        tries.append((slice(0, len(chain.letters)), self.rules._replace(most=most, share=ALIKE)))
-        for rows, rules in tries:
-            pieces = self.pieces(chain, rows, self.all.used, rules)
-            copies.offered, copies.model = len(pieces), None
-            copies.alike = len(tries) > 1 and rows is tries[0][0]
-            for piece in pieces:
-                self.push(piece.score, copies.empty[0], piece)
-            if pieces:
-                return True
-        return False
+        chain = self.all.chains[copies.empty[0]]
+        return self.offer(copies, self.pieces(chain, slice(0, len(chain.letters)), self.all.used, self.rules))
+
+    def same_piece(self, copies: Copies) -> bool:
+        """Pieces for the empty copies of residues that all others have: where these fit again there is another copy."""
+        if not copies.empty or not self.bounded:
+            return False
+        chains = [self.all.chains[number] for number in copies.started]
+        there = np.flatnonzero(np.all([chain.point >= 0 for chain in chains], axis=0))
+        run = max(np.split(there, np.flatnonzero(np.diff(there) > self.rules.gap + 1) + 1), key=len)
+        if len(run) < max(2 * copies.sought, self.rules.shortest):
+            return False
+        copies.sought = len(run)
+        worth = np.mean([(chain.scores[run, chain.point[run]] - self.rules.threshold).sum() for chain in chains])
+        least = max(self.rules.least, ALIKE * float(worth))
+        rules = self.rules._replace(most=len(copies.empty), least=least)
+        chain = self.all.chains[copies.empty[0]]
+        return self.offer(copies, self.pieces(chain, slice(run[0], run[-1] + 1), self.all.used, rules))
+
+    def offer(self, copies: Copies, pieces: list[Stretch]) -> bool:
+        """First pieces come up for empty copies; whether there is one."""
+        copies.offered = len(pieces)
+        for piece in pieces:
+            self.push(piece.score, copies.empty[0], piece)
+        return bool(pieces)
 
     def begin(self, copies: Copies, piece: Stretch) -> None:
         """A piece that was offered goes to a copy that is begun, if it fits it and is near, or to an empty one."""
@@ -174,13 +184,11 @@ class Round:
             if number in copies.empty:
                 copies.empty.remove(number)
                 copies.started.append(number)
-                if not copies.alike and copies.model is None:
-                    copies.model = piece
         if not copies.offered:
-            self.offer(copies)
+            self.next_copy(copies)
 
     def owner(self, copies: Copies, piece: Stretch) -> int:
-        """The nearest copy that can take a piece, if it is no farther off than such a chain is wide, or an empty one."""
+        """The nearest copy that can take a piece, if it is no farther off than such a chain is wide, or an empty."""
         xyz, slack = self.all.xyz[piece.point], self.all.params.slack
         able = []
         for number in copies.started:
@@ -193,12 +201,15 @@ class Round:
 
     def go_on(self, number: int) -> None:
         """The best piece of a chain that is begun is placed, or worked out anew."""
-        best = self.best(number)
-        self.all.segments[number].remove(best)
-        points = best.piece.point
-        if not self.closed(number)[points].any():
+        chain, best = self.all.chains[number], self.best(number)
+        self.segments[number].remove(best)
+        fits = bool((chain.point[best.first : best.last] < 0).all())
+        if fits and not self.closed(number)[best.piece.point].any():
             self.all.put(number, best.piece)
         self.look(number, best.first, best.last)
+        copies = self.all.copies[chain.letters]
+        if not copies.offered:
+            self.same_piece(copies)
 
     def look(self, number: int, first: int, last: int) -> None:
         """The best piece of each stretch of some residues that has no place yet; the best of all comes up."""
@@ -210,14 +221,14 @@ class Round:
             rows = slice(max(a - 1, 0), min(b + 1, len(chain.letters)))
             if b - a >= self.rules.shortest:
                 found = self.pieces(chain, rows, closed, self.rules)
-                self.all.segments[number] += [Segment(a, b, piece) for piece in found]
-        if self.all.segments[number]:
+                self.segments[number] += [Segment(a, b, piece) for piece in found]
+        if self.segments[number]:
             piece = self.best(number).piece
             self.push(piece.score - AWAY * chain.distance(self.all.xyz[piece.point]), number)
 
     def best(self, number: int) -> Segment:
         """The segment of a chain with the best piece."""
-        return max(self.all.segments[number], key=lambda one: (one.piece.score, -one.first))
+        return max(self.segments[number], key=lambda one: (one.piece.score, -one.first))
 
     def closed(self, number: int) -> NDArray[np.bool_]:
         """Points on which a chain gets no residue now, ``(points,)``."""
