@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cryoweave.host import registry
 from cryoweave.io import read_model
 from cryoweave.kernels.bonds import bond_graph
 from cryoweave.testing import StageContract, ideal_model, sequences_of
-from cryoweave_deeptracer.assign import Chain, unused
+from cryoweave_deeptracer.assign import MARGIN, Assignment, Chain, unused, worth_trying
 from cryoweave_deeptracer.stages import AssignParams, TraceParams
 from cryoweave_deeptracer.trace import bond_costs
 
@@ -94,6 +95,37 @@ def test_copies_are_not_mixed():
         nearest = np.linalg.norm(mine[:, None] - both.xyz[None], axis=2).argmin(axis=1)
         assert len(mine) > 0.9 * len(letters)
         assert len({*both.chain[nearest].tolist()}) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("alike", [False, True])
+def test_a_piece_that_is_as_it_was_is_what_would_be_found_anew(seed, alike, monkeypatch):
+    letters = "".join(AMINO_ACIDS[name] for name in MODEL.trace_atoms().residue_name.tolist())
+    models = [chain(letters if alike else "", seed=k, chain="ABCD"[k], at=(0, 32 * k, 0)) for k in range(4)]
+    whole = joined_models(models)
+    points = oracle(whole, seed, error=0.6, missing=0.1, false=0.1, accuracy=0.6)
+    found = assigned(points, sequences_of(whole), seed=seed)
+    anew = []
+
+    def as_it_was(self, piece, _seen):
+        anew.append(again := self.best(piece.part, SimpleNamespace(progress=None)))
+        if self.used[piece.part].any() or again is None or again.score != piece.score:
+            return None
+        return again.chain
+
+    monkeypatch.setattr(Assignment, "as_it_was", as_it_was)
+    wanted = assigned(points, sequences_of(whole), seed=seed)
+    assert len(anew) > 10
+    for name in ("chain", "residue", "xyz", "confidence", "score"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+
+
+def test_of_copies_one_that_is_empty_and_the_near_ones_are_tried():
+    chains = {number: Chain(Sequence("s", letters)) for number, letters in enumerate(["ACD"] * 5 + ["EFG"] * 2)}
+    part = np.array([1, 2])
+    for number, apart in ((0, 5.0), (2, 5.0 + MARGIN), (3, 6.0 + MARGIN), (6, 99.0)):
+        chains[number].near = np.array([0.0, apart, 200.0])
+    assert [number for number, _ in worth_trying(chains, part)] == [0, 1, 2, 5, 6]
 
 
 def test_chains_end_where_confidence_does():

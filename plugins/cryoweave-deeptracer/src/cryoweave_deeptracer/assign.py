@@ -13,6 +13,7 @@ from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
 from cryoweave.kernels.chains import bridged, out_of_reach
 from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of, require_protein
+from cryoweave.kernels.graph import nearest
 from cryoweave_deeptracer.stages import AssignParams
 
 STEP = 3.8
@@ -23,6 +24,8 @@ SHAKEN = 0.3
 """How far the order of pieces is changed by chance in further tries."""
 AWAY = 0.02
 """For each Å from the middle of what is placed of a chain: of several copies the nearer one gets a piece."""
+MARGIN = 20.0
+"""Å: copies so much farther off than the nearest one that is begun are not tried."""
 
 
 Part = NDArray[np.intp]
@@ -47,6 +50,8 @@ class Chain:
         self.letters, self.kinds = sequence.letters, kinds_of(sequence.letters)
         self.xyz = np.full((len(sequence), 3), np.nan)
         self.confidence = np.zeros(len(sequence), np.float32)
+        self.near: NDArray[np.float64] | None = None
+        """Å from each point to the nearest placed residue; none without one."""
 
     def placed(self) -> NDArray[np.intp]:
         """Indices of the residues that have a place."""
@@ -74,6 +79,8 @@ class Chain:
         """Give residues their places."""
         self.xyz[piece.residue] = xyz[piece.part[piece.node]]
         self.confidence[piece.residue] = confidence
+        apart = nearest(self.xyz[piece.residue], xyz)[1][:, 0]
+        self.near = apart if self.near is None else np.minimum(self.near, apart)
 
 
 def check(params: AssignParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
@@ -93,13 +100,14 @@ def assigned(
     parts = [owner[traces.points_of(fragment)] for fragment in range(len(traces))]
     xyz = np.zeros((int(owner.max()) + 1, 3))
     xyz[owner] = traces.xyz
-    fresh = Assignment(sequences, xyz, evidence, params)
+    odds = evidence.log_odds(xyz)
+    fresh = Assignment(sequences, xyz, odds, params)
     first = list(ctx.over(lambda part, inner: fresh.best(part, inner), parts))
     rng = ctx.rng()
     factors = [np.ones(len(parts)), *rng.uniform(1 - SHAKEN, 1 + SHAKEN, (params.tries - 1, len(parts)))]
 
     def work(factor: NDArray[np.float64], inner: Context) -> Assignment:
-        return Assignment(sequences, xyz, evidence, params).filled(first, factor, inner)
+        return Assignment(sequences, xyz, odds, params).filled(first, factor, inner)
 
     found = max(ctx.over(work, factors), key=lambda one: one.score)
     doubt = doubt_of(sequences, found, parts, ctx)
@@ -110,7 +118,7 @@ def doubt_of(sequences: SequenceSet, found: "Assignment", parts: list[Part], ctx
     """Of each chain the chance that a shuffled sequence fits the best trace as well."""
 
     def work(letters: str, inner: Context) -> float:
-        other = Assignment(SequenceSet((Sequence("decoy", letters),)), found.xyz, found.evidence, found.params)
+        other = Assignment(SequenceSet((Sequence("decoy", letters),)), found.xyz, found.odds, found.params)
         pieces = [other.best(part, inner) for part in parts]
         return max((piece.score for piece in pieces if piece), default=0.0)
 
@@ -124,48 +132,61 @@ class Assignment:
     """Pieces of traces on chains."""
 
     def __init__(
-        self, sequences: SequenceSet, xyz: NDArray[np.float64], evidence: AminoEvidence, params: AssignParams
+        self, sequences: SequenceSet, xyz: NDArray[np.float64], odds: NDArray[np.float64], params: AssignParams
     ) -> None:
         members = [sequence for sequence in sequences for _ in range(sequence.copies)]
         self.chains = {c: Chain(sequence) for c, sequence in enumerate(members) if sequence.molecule == "protein"}
-        self.xyz, self.evidence, self.params = xyz, evidence, params
+        self.xyz, self.odds, self.params = xyz, odds, params
         self.used = np.zeros(len(xyz), bool)
+        self.pieces = dict.fromkeys(self.chains, 0)
         self.best_of: dict[int, float] = {}
         self.score = 0.0
 
     def best(self, part: Part, ctx: Context) -> Piece | None:
         """The best stretch of residues on a trace as things stand."""
-        return best_piece(part, self.xyz, self.chains, self.evidence, self.params, ctx)
+        return best_piece(part, self.xyz, self.chains, self.odds, self.params, ctx)
 
     def filled(self, first: list[Piece | None], factor: NDArray[np.float64], ctx: Context) -> "Assignment":
         """Always the piece with the highest score, times its part's factor.
 
-        What is placed makes no other piece better, so a piece is worked out anew only when it comes up.
+        What is placed makes no other piece better, so a piece is worked out anew only when it comes up and its chain or
+        its part is not as it was.
         """
         # The second entry differs always: pieces themselves cannot be compared.
         heap = [(-piece.score * factor[i], i, i, 0, piece) for i, piece in enumerate(first) if piece]
         heapq.heapify(heap)
-        count, version = len(first), 0
+        count = len(first)
         while heap:
             ctx.progress(0, 0)
             _, _, i, seen, piece = heapq.heappop(heap)
-            if seen == version:
-                self.put(piece)
-                version += 1
-                left = remains(piece, self.params.fewest)
-            else:
+            number = self.as_it_was(piece, seen)
+            if number is None:
                 left = unused(piece.part, self.used, self.params.fewest)
+            else:
+                self.put(piece._replace(chain=number))
+                left = remains(piece, self.params.fewest)
             for part in left:
                 if again := self.best(part, ctx):
                     count += 1
-                    heapq.heappush(heap, (-again.score * factor[i], count, i, version, again))
+                    heapq.heappush(heap, (-again.score * factor[i], count, i, self.pieces[again.chain], again))
         return self
+
+    def as_it_was(self, piece: Piece, seen: int) -> int | None:
+        """The chain to which a piece can go that was found when its own had so many; empty copies are alike."""
+        if self.used[piece.part].any():
+            return None
+        if self.pieces[piece.chain] == seen:
+            return piece.chain
+        letters = self.chains[piece.chain].letters
+        alike = (number for number, chain in self.chains.items() if chain.letters == letters)
+        return None if seen else next((number for number in alike if not self.pieces[number]), None)
 
     def put(self, piece: Piece) -> None:
         """Place a piece."""
         chain = self.chains[piece.chain]
-        chain.put(piece, self.xyz, confidence_of(piece, self.xyz, chain, self.evidence))
+        chain.put(piece, self.xyz, confidence_of(piece, chain, self.odds))
         self.used[piece.part[piece.node]] = True
+        self.pieces[piece.chain] += 1
         self.best_of[piece.chain] = max(piece.score, self.best_of.get(piece.chain, 0.0))
         self.score += piece.score
 
@@ -174,7 +195,7 @@ def best_piece(
     part: Part,
     xyz: NDArray[np.float64],
     chains: dict[int, Chain],
-    evidence: AminoEvidence,
+    odds: NDArray[np.float64],
     params: AssignParams,
     ctx: Context,
 ) -> Piece | None:
@@ -182,10 +203,9 @@ def best_piece(
     found: Piece | None = None
     for way in (part, part[::-1]):
         trace = xyz[way]
-        odds = evidence.log_odds(trace)
-        for number, chain in worth_trying(chains):
+        for number, chain in worth_trying(chains, way):
             laid = thread_gapped(
-                chain.matches(odds, trace, params),
+                chain.matches(odds[way], trace, params),
                 trace,
                 ideal_distance=STEP,
                 distance_weight=params.distance,
@@ -203,15 +223,20 @@ def best_piece(
     return found
 
 
-def worth_trying(chains: dict[int, Chain]) -> Iterator[tuple[int, Chain]]:
-    """All chains, but of copies of which nothing is placed yet only the first: they all fit alike."""
+def worth_trying(chains: dict[int, Chain], part: Part) -> Iterator[tuple[int, Chain]]:
+    """Of equal chains the first of which nothing is placed, since all those fit alike, and the ones not too far off."""
     empty: set[str] = set()
+    away = {number: float(chain.near[part].min()) for number, chain in chains.items() if chain.near is not None}
+    least: dict[str, float] = {}
+    for number, apart in away.items():
+        letters = chains[number].letters
+        least[letters] = min(apart, least.get(letters, np.inf))
     for number, chain in chains.items():
-        if not len(chain.placed()):
-            if chain.letters in empty:
-                continue
+        if number not in away and chain.letters not in empty:
             empty.add(chain.letters)
-        yield number, chain
+            yield number, chain
+        elif number in away and away[number] <= least[chain.letters] + MARGIN:
+            yield number, chain
 
 
 def remains(piece: Piece, fewest: int) -> list[Part]:
@@ -226,9 +251,9 @@ def unused(part: Part, used: NDArray[np.bool_], fewest: int) -> list[Part]:
     return [one for one in np.split(np.delete(part, taken), taken - np.arange(len(taken))) if len(one) >= fewest]
 
 
-def confidence_of(piece: Piece, xyz: NDArray[np.float64], chain: Chain, evidence: AminoEvidence) -> NDArray[np.float32]:
+def confidence_of(piece: Piece, chain: Chain, odds: NDArray[np.float64]) -> NDArray[np.float32]:
     """The chance of each residue against all other amino acids, by the mean log-odds of its neighbourhood."""
-    odds = evidence.log_odds(xyz[piece.part[piece.node]])
+    odds = odds[piece.part[piece.node]]
     columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1)
     own = columns[np.arange(len(odds)), chain.kinds[piece.residue]]
     window = np.ones(min(9, len(own)))
