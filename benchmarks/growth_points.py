@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/growth_points.py ../shared/data emodelx.align [--copies 1,2,4,10]
     .venv/bin/python benchmarks/growth_points.py ../shared/data deeptracer.trace,deeptracer.assign
 
-Rings as in `growth.py`, points as `model.points` makes them (error .5 Å, 10 % missing, 10 % false, amino acids .7
+Rings as in `de_novo.py`, points as `model.points` makes them (error .5 Å, 10 % missing, 10 % false, amino acids .7
 right). The stages are run one after the other on what those before gave; seconds and CPU seconds are theirs, memory is
 that of the whole process so far. *Apart*: the largest share of a chain's residues that lies in one copy, mean over the
 chains.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from growth import MODEL, ring
+from de_novo import RINGED, longest_chain, ring
 
 from cryoweave import load_model, run_stage
 from cryoweave.data import BondGraph, Model, Sequence, SequenceSet, Threading, Traces
@@ -65,8 +65,7 @@ def main() -> None:
     parser.add_argument("stages", help="one after the other; the last gives a threading")
     parser.add_argument("--copies", default="1,2,4,10")
     given = parser.parse_args()
-    whole = load_model(given.data / MODEL)
-    chain = whole.select(whole.chain == whole.chain[0])
+    chain = longest_chain(load_model(given.data / "maps" / RINGED))
     print("| " + " | ".join(COLUMNS) + " |")
     print("|" + "---|" * len(COLUMNS))
     for copies in map(int, given.copies.split(",")):
