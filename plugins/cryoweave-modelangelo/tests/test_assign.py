@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet
 from cryoweave.data.model import joined_models
 from cryoweave.errors import StageError
 from cryoweave.host import registry
+from cryoweave.io import read_model
 from cryoweave.kernels.align import align_matrix
 from cryoweave.kernels.bonds import bond_graph
 from cryoweave.kernels.evidence import LETTERS, kinds_of
@@ -20,6 +22,7 @@ from cryoweave_modelangelo.assign import Member, named
 from cryoweave_modelangelo.profile import EXTEND, OPEN, background, emissions, gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
 
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "emd2566" / "3J6B_9.pdb"
 MODEL = ideal_model("H" * 24 + "C" * 4 + "E" * 10)
 SEQUENCES = sequences_of(MODEL)
 
@@ -79,6 +82,28 @@ def test_copies_and_other_sequences_get_their_chains():
         xyz = found.xyz[found.chain == chain]
         assert len(xyz) >= 36
         assert np.ptp(xyz[:, 0]) < 60
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pieces_far_along_the_sequence_belong_to_the_copy_that_lies_there(seed):
+    """Of both copies the middle is not seen, so that nothing joins the pieces, and each fits either copy."""
+    native = read_model(EXAMPLE)
+    shift = np.array([0, 150, 0])
+    second = replace(native, xyz=native.xyz + shift, chain=np.full(len(native), "B"))
+    points, _ = detected(joined_models([native, second]), seed=seed)
+    trace = native.trace_atoms().xyz
+    both = np.concatenate([trace, trace + shift])
+    residue = np.linalg.norm(points.xyz[:, None] - both[None], axis=2).argmin(axis=1) % len(trace)
+    seen = (residue < 70) | (residue > 115)
+    known = {"probabilities": points.probabilities[seen], "classes": points.classes}
+    left = PointCloud(points.xyz[seen], points.weight[seen], **known)
+    traces = run_stage("modelangelo.chains", bonds=bond_graph(left))
+    sequences = SequenceSet((replace(sequences_of(native).sequences[0], copies=2),))
+    found = run_stage("modelangelo.assign", points=left, traces=traces, sequences=sequences)
+    middle = both[:, 1].mean()
+    sides = [(found.xyz[found.chain == number, 1] > middle).mean() for number in (0, 1)]
+    assert min(sides) == 0
+    assert max(sides) == 1
 
 
 def test_missing_points_break_a_chain_and_the_pieces_are_joined():

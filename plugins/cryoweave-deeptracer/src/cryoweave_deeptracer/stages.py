@@ -54,6 +54,7 @@ STAGES = [
         summary="detected amino acids along traces aligned with all sequences: the best piece first, then what is left",
         load="cryoweave_deeptracer.assign:assigned",
         takes={"points": PointCloud, "traces": Traces, "sequences": SequenceSet},
+        version=2,
         gives=Threading,
         params=AssignParams,
         check="cryoweave_deeptracer.assign:check",

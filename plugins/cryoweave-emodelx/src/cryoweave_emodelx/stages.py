@@ -113,6 +113,7 @@ STAGES = [
         summary="stretches of the sequences along sampled paths of points, the best first, short gaps joined",
         load="cryoweave_emodelx.align:aligned",
         takes={"bonds": BondGraph, "sequences": SequenceSet},
+        version=2,
         gives=Threading,
         params=AlignParams,
         check="cryoweave_emodelx.align:check",

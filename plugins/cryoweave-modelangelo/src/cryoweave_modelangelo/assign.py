@@ -23,6 +23,11 @@ NEVER = -1000.0
 """Score of a residue where it cannot be."""
 WINDOW = 9
 """Residues over which names are averaged for a confidence."""
+SIZE = 1.5 * 2.2, 0.38
+"""Å, and power of the residues: 1.5 radii of gyration of a globular chain (Skolnick et al. 1997, J. Mol. Biol. 265,
+217). A piece farther from a copy is hardly of it."""
+AGAIN = 0.5
+"""Share of a piece's residues that all begun copies must hold already for an empty copy to begin with it."""
 Rows = NDArray[np.intp]
 Scores = NDArray[np.float64]
 
@@ -33,6 +38,8 @@ class Piece(NamedTuple):
     score: float
     near: bool
     """Whether it joins what its chain holds."""
+    away: float
+    """Å to what its chain holds, middle to middle; 0 where it holds nothing."""
     member: int
     """Chain, counted over all copies of all sequences."""
     residue: Rows
@@ -63,6 +70,13 @@ class Member:
             found[out_of_reach(xyz[rows], own, STEP, slack)] = NEVER
             found[:, there] = NEVER
         return found
+
+    def away(self, rows: Rows, xyz: NDArray[np.float64]) -> float:
+        """Å from the middle of some points to that of what is placed."""
+        there = self.placed()
+        if not len(there):
+            return 0.0
+        return float(np.linalg.norm(xyz[rows].mean(axis=0) - xyz[self.row[there]].mean(axis=0)))
 
     def joins(self, residue: Rows, rows: Rows, xyz: NDArray[np.float64], params: AssignParams) -> bool:
         """Whether a piece's end is near enough, in space and along the sequence, to an end of what is placed."""
@@ -104,12 +118,13 @@ class Assignment:
         self.traces, self.match, self.params = traces, match, params
         self.score = 0.0
         self.pieces: list[Piece] = []
-        # Of local alignments with n cells, n exp(-s) score s or more by chance (Karlin & Altschul 1990, doi
-        # 10.1073/pnas.87.6.2264, with their K as 1): shuffled sequences on 200 points scored 10.3 at most.
-        cells = 2 * len(traces.xyz) * sum(len(one.kinds) for one in self.members.values())
-        self.first = math.log(cells / params.chance)
         self.closed: set[int] = set()
         """Chains in which nothing is placed, nor will be."""
+        # Of local alignments with n cells, n exp(-s) score s or more by chance (Karlin & Altschul 1990, doi
+        # 10.1073/pnas.87.6.2264, with their K as 1): shuffled sequences on 200 points scored 10.3 at most.
+        different = {one.kinds.tobytes(): len(one.kinds) for one in self.members.values()}
+        cells = 2 * len(traces.xyz) * sum(different.values())
+        self.first = math.log(cells / params.chance)
 
     def fill(self, ctx: Context) -> None:
         """Always the piece of the highest score.
@@ -120,17 +135,17 @@ class Assignment:
         _, fragments = next(self.traces.candidates())
         starts = [np.arange(len(self.traces.xyz))[self.traces.points_of(one)] for one in fragments]
         count, placed = itertools.count(), 0
-        queue: list[tuple[float, int, int, Piece]] = []
+        queue: list[tuple[bool, float, int, int, Piece]] = []
 
         def push(rows: Rows) -> None:
             ctx.progress(0, 0)
             if piece := self.best(rows):
-                heapq.heappush(queue, (-piece.score, next(count), placed, piece))
+                heapq.heappush(queue, (self.waits(piece), -piece.score, next(count), placed, piece))
 
         for rows in starts:
             push(rows)
         while queue:
-            _, _, seen, piece = heapq.heappop(queue)
+            _, _, _, seen, piece = heapq.heappop(queue)
             if seen == placed and self.too_little_to_begin(piece):
                 self.closed.add(piece.member)
                 seen = -1
@@ -144,7 +159,10 @@ class Assignment:
         self.extend()
 
     def best(self, rows: Rows) -> Piece | None:
-        """The best stretch on these points in either direction; none if it is too short or not good enough."""
+        """The best stretch on these points in either direction; none if it is too short or not good enough.
+
+        Of equal ones that of the copy which it joins, or else of the nearest.
+        """
         if len(rows) < self.params.shortest:
             return None
         found: list[Piece] = []
@@ -157,9 +175,10 @@ class Assignment:
                     if k in self.closed or letters in fresh:
                         continue  # an empty copy like one that was tried
                     fresh.add(letters)
-                if (piece := self.aligned(way, k, member, loss)) is not None:
+                piece = self.aligned(way, k, member, loss)
+                if piece is not None and (len(member.placed()) or self.begins(piece)):
                     found.append(piece)
-        return max(found, key=lambda one: (one.score, one.near, -one.member), default=None)
+        return max(found, key=lambda one: (round(one.score, 6), one.near, -one.away), default=None)
 
     def aligned(self, rows: Rows, k: int, member: Member, loss: float) -> Piece | None:
         """The best stretch on one copy, if it may be there; its score less a loss."""
@@ -172,7 +191,33 @@ class Assignment:
         right = float((scores[at, residue] > 0).mean())
         if len(member.placed()) and (len(at) < params.join or right < params.right):
             return None
-        return Piece(score - loss, member.joins(residue, rows[at], xyz, params), k, residue, at, rows)
+        near, away = member.joins(residue, rows[at], xyz, params), member.away(rows[at], xyz)
+        return Piece(score - loss, near, away, k, residue, at, rows)
+
+    def begins(self, piece: Piece) -> bool:
+        """Whether an empty copy may begin with a piece: the begun ones hold such residues already, or are far off."""
+        return all(
+            np.isin(piece.residue, one.placed()).mean() >= AGAIN or self.far(piece, one)
+            for one in self.begun(piece.member)
+        )
+
+    def waits(self, piece: Piece) -> bool:
+        """Whether others come first: of a piece that may not begin a copy, or one far from a copy that misses it."""
+        equal = sum(np.array_equal(one.kinds, self.members[piece.member].kinds) for one in self.members.values())
+        return self.too_little_to_begin(piece) or any(
+            equal > 1 and np.isin(piece.residue, one.placed()).mean() < AGAIN and self.far(piece, one)
+            for one in self.begun(piece.member)
+        )
+
+    def far(self, piece: Piece, member: Member) -> bool:
+        """Whether a piece is farther from what a copy holds than the middles of parts of a chain are."""
+        away = member.away(piece.rows[piece.at], self.traces.xyz)
+        return bool(away > SIZE[0] * len(member.row) ** SIZE[1])
+
+    def begun(self, k: int) -> list[Member]:
+        """The copies of a sequence that hold anything."""
+        kinds = self.members[k].kinds
+        return [one for one in self.members.values() if len(one.placed()) and np.array_equal(one.kinds, kinds)]
 
     def too_little_to_begin(self, piece: Piece) -> bool:
         """Whether a piece would be a chain's first and chance could have made it."""

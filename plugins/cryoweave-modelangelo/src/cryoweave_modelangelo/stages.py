@@ -100,6 +100,7 @@ STAGES = [
         summary="chains as profile hidden Markov models aligned with all sequences, joined by the published rules",
         load="cryoweave_modelangelo.assign:assigned",
         takes={"points": PointCloud, "traces": Traces, "sequences": SequenceSet},
+        version=2,
         gives=Threading,
         params=AssignParams,
         cites=(DOI,),
