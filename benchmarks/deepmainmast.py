@@ -16,25 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from de_novo import MAPS, longest_chain
 
 from cryoweave import load_map, load_model, run_stage
-from cryoweave.data import Model, ModelSet, Sequence, SequenceSet, Threading
+from cryoweave.data import ModelSet, Sequence, SequenceSet, Threading
 from cryoweave.data.residues import letter_of
 from cryoweave.testing import predicted_like
 
-MAPS = {
-    "EMD-2566": ("emd2566_3j6b9/2566_3J6B_9.mrc.gz", "emd2566_3j6b9/3J6B_9.pdb"),
-    "EMD-5925": ("emd5925_mavs/riken_5925_masked.mrc.gz", "emd5925_mavs/riken_5925_native.pdb"),
-    "EMD-5778": ("emd5778_trpv1A/riken_5778_masked.mrc.gz", "emd5778_trpv1A/riken_5778_native.pdb"),
-}
 FIGURES = ("recall", "precision", "right_residue", "tm_score")
-
-
-def longest_chain(path: Path) -> Model:
-    """The chain of most residues."""
-    model = load_model(path)
-    names = model.trace_atoms().chain.tolist()
-    return model.select(model.chain == max(dict.fromkeys(names), key=names.count))
 
 
 def candidate(threading: Threading, number: int) -> Threading:
@@ -67,14 +56,14 @@ def main() -> None:
     """All maps."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
-    parser.add_argument("--maps", default=",".join(MAPS))
+    parser.add_argument("--maps", default="EMD-2566,EMD-5925,EMD-5778")
     parser.add_argument("--params", type=json.loads, default={}, help="of assemble.grid, as JSON")
     parser.add_argument("--thresholds", default="0.3,0.4,0.5")
     parser.add_argument("--model", type=int, help="seed of a model like a predicted one")
     options = parser.parse_args()
     for name in options.maps.split(","):
         density, native = (options.data / "maps" / one for one in MAPS[name])
-        own, model = load_map(density), longest_chain(native)
+        own, model = load_map(density), longest_chain(load_model(native))
         letters = "".join(letter_of(one) for one in model.trace_atoms().residue_name.tolist())
         given = graphs(run_stage("unet.maps", density=own), [float(one) for one in options.thresholds.split(",")])
         if options.model is not None:

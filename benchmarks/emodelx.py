@@ -12,19 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from de_novo import MAPS, longest_chain
+
 from cryoweave import load_map, load_model, run_stage
 from cryoweave.data import Model, ModelSet, Sequence, SequenceSet
 from cryoweave.data.residues import letter_of
 from cryoweave.errors import StageError
 from cryoweave.testing import predicted_like
 
-MAPS = {
-    "EMD-2566": ("emd2566_3j6b9/2566_3J6B_9.mrc.gz", "emd2566_3j6b9/3J6B_9.pdb"),
-    "EMD-5925": ("emd5925_mavs/riken_5925_masked.mrc.gz", "emd5925_mavs/riken_5925_native.pdb"),
-    "EMD-5778": ("emd5778_trpv1A/riken_5778_masked.mrc.gz", "emd5778_trpv1A/riken_5778_native.pdb"),
-    "EMD-6555": ("emd6555_pcv2/riken_6555_masked.mrc.gz", "emd6555_pcv2/riken_6555_native.pdb"),
-    "EMD-30342": ("emd30342_integrin/emd_30342_A_z4.mrc.gz", "emd30342_integrin/7cec_A.cif.gz"),
-}
 PUBLISHED = {"evidence": "probability", "hops": (6,), "threshold": (2.0,), "least": 0.0}
 FIGURES = ("recall", "precision", "right_residue", "tm_score")
 
@@ -80,9 +75,7 @@ def main() -> None:
     print("|---" * (4 + len(FIGURES)) + "|")
     for name in options.maps.split(","):
         density, native = (options.data / "maps" / one for one in MAPS[name])
-        masked, model = load_map(density), load_model(native)
-        chains = model.trace_atoms().chain.tolist()
-        model = model.select(model.chain == max(dict.fromkeys(chains), key=chains.count))
+        masked, model = load_map(density), longest_chain(load_model(native))
         for where in ("masked", "solvent"):
             own = masked if where == "masked" else run_stage("map.solvent", density=masked)
             for line in lines(name, own, model, where, options.seeds):

@@ -7,29 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryoweave.data import Frame, PointCloud, ProbabilityMaps
+from cryoweave.data import PointCloud
 from cryoweave.kernels.bonds import bond_graph
 from cryoweave.kernels.direction import NEAR, SHARPEST, STEP, UNKNOWN, WIDTH, bond_odds, chain_odds, places
-from cryoweave.testing import ideal_model
+from cryoweave.testing import ideal_model, perfect_maps
 
 MODEL = ideal_model("H" * 20 + "C" * 4 + "E" * 10)
 
 
-def atom_maps(model, names=("N", "CA", "C", "CB", "O")):
-    """Probabilities that are high around atoms of one name each."""
-    low = model.xyz.min(axis=0) - 6
-    shape = np.ceil(model.xyz.max(axis=0) + 6 - low).astype(int)[::-1] + 1
-    frame = Frame(tuple(shape.tolist()), (1.0, 1.0, 1.0), tuple(low.tolist()))
-    grid = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
-    values = np.zeros((len(names), *frame.shape_zyx), np.float32)
-    for name, into in zip(names, values, strict=True):
-        for at in model.xyz[model.atom_name == name]:
-            near = np.exp(-((grid - at) ** 2).sum(axis=1) / 2 / 0.8**2).reshape(into.shape)
-            np.maximum(into, near.astype(np.float32), out=into)
-    return ProbabilityMaps(values, frame, names)
-
-
-MAPS = atom_maps(MODEL)
+MAPS = perfect_maps(MODEL, None, ("N", "CA", "C", "CB", "O"))
 
 
 @pytest.mark.parametrize("sign", [1, -1])

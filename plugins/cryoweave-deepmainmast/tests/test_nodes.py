@@ -12,7 +12,7 @@ from cryoweave.testing import StageContract, ideal_model, perfect_maps, simulate
 MODEL = ideal_model()
 CALPHA = MODEL.trace_atoms().xyz
 CLASSES = ("CA", "N", "C", "backbone", *AMINO_ACIDS)
-MAPS = perfect_maps(MODEL, simulated_map(MODEL, resolution=3.0).frame, CLASSES)
+MAPS = perfect_maps(MODEL.trace_atoms(), simulated_map(MODEL, resolution=3.0).frame, CLASSES)
 
 
 def test_every_calpha_has_a_node_with_its_amino_acid():

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from cryoweave import run_stage
-from cryoweave.data import Frame, PointCloud, ProbabilityMaps
+from cryoweave.data import PointCloud
 from cryoweave.errors import InputError, StageError
 from cryoweave.host import Context
 from cryoweave.io import read_model
 from cryoweave.kernels.bonds import bond_graph, walks
-from cryoweave.testing import StageContract, ideal_model
+from cryoweave.testing import StageContract, ideal_model, perfect_maps
 from cryoweave_modelangelo.chains import bond_scores, joined
 from cryoweave_modelangelo.stages import ChainsParams
 
@@ -21,21 +21,7 @@ MODEL = ideal_model("H" * 20 + "C" * 4 + "E" * 10)
 NATIVE = Path(__file__).resolve().parents[4] / "shared" / "data" / "maps" / "emd2566_3j6b9" / "3J6B_9.pdb"
 
 
-def atom_maps(model, names=("CA", "CB", "O")):
-    """Probabilities that are high around atoms of one name each."""
-    low = model.xyz.min(axis=0) - 6
-    shape = np.ceil(model.xyz.max(axis=0) + 6 - low).astype(int)[::-1] + 1
-    frame = Frame(tuple(shape.tolist()), (1.0, 1.0, 1.0), tuple(low.tolist()))
-    grid = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
-    values = np.zeros((len(names), *frame.shape_zyx), np.float32)
-    for name, into in zip(names, values, strict=True):
-        for at in model.xyz[model.atom_name == name]:
-            near = np.exp(-((grid - at) ** 2).sum(axis=1) / 2 / 0.8**2).reshape(into.shape)
-            np.maximum(into, near.astype(np.float32), out=into)
-    return ProbabilityMaps(values, frame, names)
-
-
-MAPS = atom_maps(MODEL)
+MAPS = perfect_maps(MODEL, None, ("CA", "CB", "O"))
 
 
 def oracle(model=MODEL, seed=0, **params):
@@ -75,7 +61,9 @@ def test_a_chain_is_whole_and_runs_from_n_to_c(seed):
 def test_a_real_chain_in_noise_is_mostly_joined_rightly():
     native = read_model(NATIVE)
     points = oracle(native, error=0.3, missing=0.05, **{"false": 0.05})
-    traces = run_stage("modelangelo.chains", bonds=bond_graph(points), maps=atom_maps(native))
+    traces = run_stage(
+        "modelangelo.chains", bonds=bond_graph(points), maps=perfect_maps(native, None, ("CA", "CB", "O"))
+    )
     right = forward = 0
     for fragment in range(len(traces)):
         steps = steps_of(traces, fragment, native)
@@ -141,7 +129,7 @@ def test_of_doubles_the_likelier_stays():
 def test_what_cannot_be_joined_is_told():
     bonds = bond_graph(oracle())
     with pytest.raises(InputError, match="lack CB or O"):
-        run_stage("modelangelo.chains", bonds=bonds, maps=atom_maps(MODEL, ("CA",)))
+        run_stage("modelangelo.chains", bonds=bonds, maps=perfect_maps(MODEL, None, ("CA",)))
     with pytest.raises(InputError, match="no Cβ anywhere"):
         run_stage("modelangelo.chains", bonds=bonds, maps=replace(MAPS, values=np.zeros_like(MAPS.values)))
     with pytest.raises(StageError, match="no chain has 100 points"):

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 from cryoweave.data import DensityMap, Frame, Model, ProbabilityMaps, Sequence, SequenceSet
 from cryoweave.data.residues import AMINO_ACIDS, PROTEIN_NAMES
+from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.simulate import simulate_blurred
 
 TORSIONS = {"H": (-57.0, -47.0), "E": (-120.0, 130.0), "C": (-75.0, 145.0)}
 """Backbone torsions φ, ψ in degrees of helix, strand and (extended) coil."""
+MARGIN = 6.0
+"""Å of a grid beyond the atoms."""
 _LETTERS = "AVLISTKEDQNRFYWMGHPC"
 _WEIGHT = {"C": 6.0, "N": 7.0, "O": 8.0, "S": 16.0, "P": 15.0}
 
@@ -105,7 +108,7 @@ def simulated_map(
     return DensityMap(values, frame)
 
 
-def perfect_maps(model: Model, frame: Frame, classes: Numbers[str]) -> ProbabilityMaps:
+def perfect_maps(model: Model, frame: Frame | None, classes: Numbers[str]) -> ProbabilityMaps:
     """Probability maps as a perfect network would give them, float16.
 
     Parameters
@@ -113,21 +116,25 @@ def perfect_maps(model: Model, frame: Frame, classes: Numbers[str]) -> Probabili
     model
         A protein with one Cα a residue.
     frame
-        The grid.
+        The grid; voxels of 1 Å around the model if None.
     classes
-        Names; ``CA`` and ``backbone`` are high at the Cα, the residue's three letters all around it, others are 0.
+        Names; ``backbone`` is high at the Cα, an atom's name at the atoms of this name, the residue's three letters all
+        around its Cα; others are 0.
     """
+    if frame is None:
+        low = model.xyz.min(axis=0) - MARGIN
+        shape = np.ceil(model.xyz.max(axis=0) + MARGIN - low).astype(int)[::-1] + 1
+        frame = Frame(tuple(shape.tolist()), (1.0, 1.0, 1.0), tuple(low.tolist()))
     trace = model.trace_atoms()
     voxels = frame.to_xyz(np.indices(frame.shape_zyx).reshape(3, -1).T)
-    distance = np.linalg.norm(voxels[:, None] - trace.xyz, axis=2)
-    near = np.exp(-0.5 * (distance.min(axis=1) / 0.9) ** 2).reshape(frame.shape_zyx)
-    kinds = trace.residue_name[distance.argmin(axis=1)].reshape(frame.shape_zyx)
+    kinds = trace.residue_name[nearest(trace.xyz, voxels)[0][:, 0]].reshape(frame.shape_zyx)
     values = np.zeros((len(classes), *frame.shape_zyx), np.float16)
     for i, name in enumerate(classes):
-        if name in ("CA", "backbone"):
-            values[i] = near
-        elif name in AMINO_ACIDS:
+        if name in AMINO_ACIDS:
             values[i] = 0.8 * (kinds == name) + 0.01
+        elif len(atoms := model.xyz[model.atom_name == ("CA" if name == "backbone" else name)]):
+            distance = nearest(atoms, voxels)[1].reshape(frame.shape_zyx)
+            values[i] = np.exp(-0.5 * (distance / 0.9) ** 2)
     return ProbabilityMaps(values, frame, tuple(classes))
 
 
