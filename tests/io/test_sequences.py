@@ -43,6 +43,7 @@ def test_a_bare_sequence_is_named_after_its_file(fasta: Path) -> None:
         ("6UES_1|Chains A[auth X], BB[auth Y]|RNA", "XY"),
         ("3J6B_9|Chain 9|54S ribosomal protein L9", "9"),
         ("hcn4|Chains A,B", "AB"),
+        ("mine|chains A, B|", "AB"),
         ("sp|Q9Y3Q4|HCN4_HUMAN Potassium channel", ["sp|Q9Y3Q4|HCN4_HUMAN"]),
         ("x Chains A, B", ["x"]),
     ],

@@ -245,6 +245,14 @@ def test_a_damaged_result_of_another_run_is_not_taken(go, files, calls, damage):
     assert (files / "other" / "stages" / "02-trace" / "traces.tsv").read_bytes() == content
 
 
+def test_a_run_of_which_nothing_can_be_used_is_told(go, files, caplog):
+    go()
+    go(output=files / "other", reuse=[files / "out"])
+    assert "ran alike" not in caplog.text
+    go(output=files / "third", reuse=[files / "out"], seed=3)
+    assert f"no step of {files / 'out'} ran alike" in caplog.text
+
+
 def test_results_are_taken_from_runs_only(go, files):
     with pytest.raises(UsageError, match="nowhere holds no run"):
         go(reuse=[files / "nowhere"])

@@ -74,7 +74,7 @@ def test_the_findings_are_noted():
         ((Sequence("a", "ACDE", copies=3),), "3 chains"),
         ((Sequence("r", "ACGU", molecule="rna"),), "1 chain: r .rna."),
         ((), "0 chains"),
-        ((Sequence("a", "W"),), "1 residue"),
+        ((Sequence("a", "WCDE"),), "4 residues"),
     ],
 )
 def test_only_one_protein_chain_can_be_threaded(sequences, message):
@@ -83,5 +83,5 @@ def test_only_one_protein_chain_can_be_threaded(sequences, message):
     assert refused.value.hint
 
 
-def test_two_residues_are_enough():
-    assert the_sequence(SequenceSet((Sequence("a", "AC"),))).letters == "AC"
+def test_five_residues_are_enough():
+    assert the_sequence(SequenceSet((Sequence("a", "ACDEF"),))).letters == "ACDEF"

@@ -16,9 +16,9 @@ from cryoweave.host import registry
 from cryoweave.io import read_model
 from cryoweave.kernels.align import align_matrix
 from cryoweave.kernels.bonds import bond_graph
-from cryoweave.kernels.evidence import LETTERS, kinds_of
+from cryoweave.kernels.evidence import LETTERS, kinds_of, named
 from cryoweave.testing import StageContract, ideal_model, sequences_of
-from cryoweave_modelangelo.assign import Member, named
+from cryoweave_modelangelo.assign import Member
 from cryoweave_modelangelo.profile import EXTEND, OPEN, background, emissions, gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
 

@@ -178,8 +178,8 @@ TimeBudget = Annotated[
     typer.Option(
         "--time-budget",
         metavar="TIME",
-        help="Time from the start that the searches among the steps share; they then give the best they have; e.g. "
-        "--time-budget 10m.",
+        help="Time from the start that the searches among the steps share; they then give the best they have; other "
+        "steps, such as the detection, take what they take; e.g. --time-budget 10m.",
         rich_help_panel=RUN,
     ),
 ]

@@ -51,7 +51,7 @@ class Lines:
             case "stage_finished":
                 self.ended(f"{self.number(step)} {step} done in {seconds(event['seconds'])}{_findings(event)}")
             case "stage_reused":
-                self.ended(f"{self.number(step)} {step} kept: nothing changed{_findings(event)}")
+                self.ended(f"{self.number(step)} {step} kept: {event['reason']}{_findings(event)}")
             case "stage_left_out":
                 self.line(f"{step} is left out: {event['reason']}")
             case "stage_failed":

@@ -21,7 +21,7 @@ _PARENTS: dict[Molecule, dict[str, str]] = {
 }
 """Letters of the IUPAC code beyond ours, and what they are read as."""
 
-_CHAINS = re.compile(r"\|\s*Chains?\s+([^|]+)(\||$)")
+_CHAINS = re.compile(r"\|\s*Chains?\s+([^|]+)(\||$)", re.IGNORECASE)
 """The chains of an entity in the headers of the PDB's FASTA files."""
 _AUTHOR = re.compile(r"\S+?\[auth\s+(\S+)\]")
 """A chain's id in the file, and the one that its authors gave it, which viewers show."""

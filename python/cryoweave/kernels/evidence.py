@@ -6,13 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from cryoweave.data import PointCloud, SequenceSet
+from cryoweave.data import PointCloud, Sequence, SequenceSet
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import StageError
 from cryoweave.kernels.graph import nearest
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 """The amino acids in the order of all tables of log-odds."""
+SHORTEST = 5
+"""Residues below which a chain could lie anywhere."""
+WINDOW = 9
+"""Residues over which log-odds of names are averaged for a confidence."""
 CLOSE = 3.0
 """Å: a place takes what the nearest point says up to this far."""
 FLOOR = 0.01
@@ -27,9 +31,21 @@ def kinds_of(letters: str) -> NDArray[np.intp]:
 
 
 def require_protein(sequences: SequenceSet | None) -> None:
-    """Raise StageError if sequences are given and none is a protein's."""
-    if sequences is not None and not any(one.molecule == "protein" for one in sequences):
+    """Raise StageError if sequences are given and none is a protein's, or one has less than `SHORTEST` residues."""
+    proteins = [one for one in sequences or () if one.molecule == "protein"]
+    if sequences is not None and not proteins:
         raise StageError("no sequence is a protein", "give the sequences of the proteins in the map")
+    for one in proteins:
+        require_length(one)
+
+
+def require_length(sequence: Sequence) -> None:
+    """Raise StageError if a chain is so short that it fits by chance."""
+    if len(sequence) < SHORTEST:
+        raise StageError(
+            f"{sequence.name} has {len(sequence)} residues: a chain of less than {SHORTEST} could lie anywhere",
+            "leave it out of the sequences",
+        )
 
 
 def shuffled(letters: str, rng: np.random.Generator) -> str:
@@ -56,6 +72,19 @@ def chance(score: float, decoys: NDArray[np.float64]) -> float:
     gumbel = -np.expm1(-np.exp(-np.clip((score - place) / scale, -50, 700)))
     further = np.std(decoys, ddof=1) * np.sqrt(1 + 1 / len(decoys))
     return float(max(gumbel, stdtr(len(decoys) - 1, (np.mean(decoys) - score) / max(further, 1e-6))))
+
+
+def named(odds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """How sure the residues of a chain are of their names, 0 to 1: by the mean log-odds of each and its neighbours.
+
+    Parameters
+    ----------
+    odds
+        Of each residue at its place, in the order of the chain, ``(n,)``.
+    """
+    window = np.ones(min(WINDOW, len(odds)))
+    mean = np.convolve(odds, window, "same") / np.convolve(np.ones(len(odds)), window, "same")
+    return (1 / (1 + np.exp(-2 * mean))).astype(np.float32)
 
 
 def doubts(

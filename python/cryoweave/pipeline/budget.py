@@ -23,7 +23,7 @@ def seconds_of(text: str) -> float:
     hours, minutes, rest = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
     total = 3600 * hours + 60 * minutes + rest
     if total <= 0:
-        raise UsageError(f"{text!r} is no time", "give a number with its unit, e.g. 90s, 10m or 1h30m")
+        raise UsageError(f"{text!r} is no time above zero", "give a number with its unit, e.g. 90s, 10m or 1h30m")
     return total
 
 

@@ -63,6 +63,10 @@ class Identity:
         return CHANGED_FILES
 
 
+KEPT = "nothing changed"
+"""Why a step is not run again."""
+
+
 @dataclass(frozen=True, eq=False)
 class Kept:
     """A result as it lies on disk.
@@ -149,7 +153,7 @@ def look_up(
     """
     found = recall(folder, identity, gives, budget) if folder else "new run"
     if isinstance(found, Kept):
-        return found, "nothing changed"
+        return found, KEPT
     source = _lender(lenders, identity)
     if source is None:
         return found, found

@@ -18,7 +18,7 @@ from cryoweave.host.context import CUT_SHORT, Context
 from cryoweave.host.records import Recipe
 from cryoweave.pipeline.again import complete
 from cryoweave.pipeline.budget import Budget
-from cryoweave.pipeline.cache import Kept, identify, keep, look_up
+from cryoweave.pipeline.cache import KEPT, Kept, identify, keep, look_up
 from cryoweave.pipeline.chain import load_recipe
 from cryoweave.pipeline.ending import Found, finish, report
 from cryoweave.pipeline.events import Journal, Watch, held, logged
@@ -236,6 +236,7 @@ class _Run:
                 self._step(step)
                 self._forget(i)
             remove_stale_stages(self.folder, self.wired)
+            self._tell_of_lenders()
             result = self._finish()
             state = "done"
         except Exception as error:
@@ -254,6 +255,12 @@ class _Run:
             report_there = {"report": str(self.folder / left)} if left else {}
             self.journal.emit("run_finished", state=state, seconds=self.record.entries["seconds"], **report_there)
         return result
+
+    def _tell_of_lenders(self) -> None:
+        reasons = [entry["reason"] for entry in self.record.entries["steps"]]
+        for folder in self.lenders:
+            if KEPT not in reasons and not any(reason.startswith(f"taken from {folder}") for reason in reasons):
+                self.log.warning("no step of %s ran alike: are map, sequences and parameters the same?", folder)
 
     def _report_failure(self) -> None:
         """A failed run gets a report too; the run's own error stays the one that the user sees."""
@@ -336,7 +343,7 @@ class _Run:
         self.record.write()
         facts = {"seconds": entry["seconds"], "facts": entry["facts"]}
         if entry["reused"]:
-            self.journal.emit("stage_reused", step=step.name, stage=step.stage.id, **facts)
+            self.journal.emit("stage_reused", step=step.name, stage=step.stage.id, reason=entry["reason"], **facts)
             return
         self.journal.emit("stage_finished", step=step.name, stage=step.stage.id, **facts)
         self._observe(

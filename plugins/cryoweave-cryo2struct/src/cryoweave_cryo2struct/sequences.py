@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from cryoweave.data import PointCloud, Sequence, SequenceSet
 from cryoweave.data.residues import AMINO_ACIDS
 from cryoweave.errors import StageError
+from cryoweave.kernels.evidence import require_length
 
 LETTERS = "".join(AMINO_ACIDS.values())
 """Kinds of residues by number; the number behind the last stands for an unknown one."""
-SHORTEST = 5
-"""Residues below which a chain could lie anywhere."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,7 @@ def proteins(sequences: SequenceSet) -> list[Chains]:
                 f"{one.name} is {one.molecule.upper()}, and this step traces proteins only",
                 "leave it out of the sequences, and its density out of the map",
             )
-        if len(one) < SHORTEST:
-            raise StageError(
-                f"{one.name} has {len(one)} residues: a chain of less than {SHORTEST} could lie anywhere",
-                "leave it out of the sequences",
-            )
+        require_length(one)
         kinds = np.array([LETTERS.find(letter) % (len(LETTERS) + 1) for letter in one.letters], np.int32)
         found.append(Chains(one, kinds, numbers))
     return found

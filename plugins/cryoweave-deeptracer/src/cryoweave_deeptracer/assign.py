@@ -11,8 +11,8 @@ from cryoweave.data import PointCloud, Sequence, SequenceSet, Threading, Traces
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import thread_gapped
-from cryoweave.kernels.chains import bridged, out_of_reach
-from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of, require_protein
+from cryoweave.kernels.chains import LINE, bridged, out_of_reach
+from cryoweave.kernels.evidence import AminoEvidence, doubts, kinds_of, named, require_protein
 from cryoweave.kernels.graph import nearest
 from cryoweave_deeptracer.stages import AssignParams
 
@@ -255,10 +255,7 @@ def confidence_of(piece: Piece, chain: Chain, odds: NDArray[np.float64]) -> NDAr
     """The chance of each residue against all other amino acids, by the mean log-odds of its neighbourhood."""
     odds = odds[piece.part[piece.node]]
     columns = np.concatenate((odds, np.zeros((len(odds), 1))), axis=1)
-    own = columns[np.arange(len(odds)), chain.kinds[piece.residue]]
-    window = np.ones(min(9, len(own)))
-    mean = np.convolve(own, window, "same") / np.convolve(np.ones(len(own)), window, "same")
-    return (1 / (1 + np.exp(-2 * mean))).astype(np.float32)
+    return named(columns[np.arange(len(odds)), chain.kinds[piece.residue]])
 
 
 def as_threading(
@@ -288,5 +285,5 @@ def as_threading(
         score=np.array([score]),
         origin=("pieces of traces, best first",),
         part=np.where(on_line, 0, -1),
-        parts=("on the line between its neighbours",),
+        parts=(LINE,),
     )

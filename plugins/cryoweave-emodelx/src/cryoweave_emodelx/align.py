@@ -1,13 +1,16 @@
 """Quasi-alignment of points and sequences: the best stretch first, then what goes with those before."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import BondGraph, PointCloud, SequenceSet, Threading
+from cryoweave.data import BondGraph, PointCloud, Sequence, SequenceSet, Threading
 from cryoweave.data.residues import PROTEIN_NAMES
 from cryoweave.errors import StageError
 from cryoweave.host import Context
-from cryoweave.kernels.evidence import LETTERS, AminoEvidence, kinds_of, require_protein
+from cryoweave.kernels.chains import LINE
+from cryoweave.kernels.evidence import LETTERS, AminoEvidence, doubts, kinds_of, require_protein
 from cryoweave.kernels.stretches import Ways, leaps
 from cryoweave_emodelx.chain import STEP, Chain
 from cryoweave_emodelx.connect import connected
@@ -33,11 +36,15 @@ def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: 
     hops = hops_of(bonds)
     ways = ways_of(hops, bonds.points.xyz, params)
 
-    def work(count: int, inner: Context) -> Assembly:
-        chains = chains_of(sequences, table, hops, count, params)
+    def filled(given: SequenceSet, count: int, inner: Context) -> Assembly:
+        chains = chains_of(given, table, hops, count, params)
         assembly = Assembly(bonds.points.xyz, hops, ways, chains, params)
         for threshold in params.threshold:
             assembly.fill(threshold, inner)
+        return assembly
+
+    def work(count: int, inner: Context) -> Assembly:
+        assembly = filled(sequences, count, inner)
         for most in params.connect:
             for chain in assembly.chains.values():
                 connected(chain, assembly.ground(), most, params, inner)
@@ -47,7 +54,27 @@ def aligned(bonds: BondGraph, sequences: SequenceSet, params: AlignParams, ctx: 
     scores = [one.score() for one in found]
     best = int(np.argmax(scores))
     ctx.note("steps to each side", params.hops[best])
-    return as_threading(sequences, found[best], scores[best], ctx)
+
+    def alone(letters: str, inner: Context) -> float:
+        return filled(SequenceSet((Sequence("alone", letters),)), params.hops[best], inner).score()
+
+    doubt = doubt_of(sequences, alone, params, ctx) if scores[best] > 0 else {}
+    return as_threading(sequences, found[best], scores[best], doubt, ctx)
+
+
+def doubt_of(
+    sequences: SequenceSet, alone: Callable[[str, Context], float], params: AlignParams, ctx: Context
+) -> dict[int, float]:
+    """Of each chain the chance that a shuffled sequence fits as well, if either has all points for itself."""
+    best: dict[int, float] = {}
+    for sequence, numbers in sequences.alike():
+        if sequence.molecule == "protein":
+            best |= dict.fromkeys(numbers, alone(sequence.letters, ctx))
+
+    def scores(letters: list[str]) -> Iterable[float]:
+        return ctx.over(alone, letters)
+
+    return doubts(sequences, best, scores, params.decoys, ctx.rng(), ctx.log.warning)
 
 
 def chains_of(sequences: SequenceSet, table: Table, hops: Hops, count: int, params: AlignParams) -> dict[int, Chain]:
@@ -84,7 +111,9 @@ def ways_of(hops: Hops, xyz: NDArray[np.float64], params: AlignParams) -> Ways:
     return Ways(tail, head, bond, before, after, *leaps(xyz, params.gap, STEP, params.slack))
 
 
-def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: Context) -> Threading:
+def as_threading(
+    sequences: SequenceSet, assembly: Assembly, score: float, doubt: dict[int, float], ctx: Context
+) -> Threading:
     """All chains as one candidate; missing residues of short gaps on the line, with confidence 0."""
     rows = {number: chain.placed() for number, chain in assembly.chains.items()}
     count = sum(len(one) for one in rows.values())
@@ -93,7 +122,9 @@ def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: 
     ctx.note("residues placed", count)
     ctx.note("score", round(score, 2))
     on_line = np.concatenate([assembly.chains[number].point[one] < 0 for number, one in rows.items()])
-    confidence = [confidence_of(chain)[rows[number]] for number, chain in assembly.chains.items()]
+    confidence = [
+        (1 - doubt.get(number, 0.0)) * confidence_of(chain)[rows[number]] for number, chain in assembly.chains.items()
+    ]
     return Threading(
         sequences=sequences,
         candidate=np.zeros(count, np.int32),
@@ -104,7 +135,7 @@ def as_threading(sequences: SequenceSet, assembly: Assembly, score: float, ctx: 
         score=np.array([score]),
         origin=("stretches along sampled paths, best first",),
         part=np.where(on_line, 0, -1),
-        parts=("on the line between its neighbours",),
+        parts=(LINE,),
     )
 
 

@@ -66,6 +66,7 @@ class AlignParams(Params):
     connect: tuple[int, ...] = param(
         (5, 9), "gaps of so many residues at most are closed through free points, one round for each", source=SOURCE
     )
+    decoys: int = param(6, "shuffled sequences that tell what fits by chance", ge=2, le=1000)
 
 
 class CompleteParams(Params):

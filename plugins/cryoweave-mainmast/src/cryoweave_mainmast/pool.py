@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from cryoweave.data import Sequence, SequenceSet, Threading
 from cryoweave.errors import StageError
 from cryoweave.host import Context
+from cryoweave.kernels.evidence import require_length
 
 SAME_PLACE = 3.0
 """Å within which two threadings agree on a residue."""
-FEWEST = 2
-"""Residues of which the order can tell two directions apart."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,7 @@ def the_sequence(sequences: SequenceSet) -> Sequence:
             "give a FASTA file with one protein sequence, and the density of that chain cut out of the map",
         )
     sequence = sequences.sequences[0]
-    if len(sequence) < FEWEST:
-        raise StageError(
-            f"the sequence {sequence.name!r} has {len(sequence)} residue, which says nothing about a place in a map",
-            "give the whole chain's sequence",
-        )
+    require_length(sequence)
     return sequence
 
 

@@ -13,7 +13,7 @@ from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.align import align_matrix
 from cryoweave.kernels.chains import LINE, bridged, out_of_reach
-from cryoweave.kernels.evidence import AminoEvidence, kinds_of, require_protein
+from cryoweave.kernels.evidence import AminoEvidence, kinds_of, named, require_protein
 from cryoweave_modelangelo.profile import gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
 
@@ -21,8 +21,6 @@ STEP = 3.8
 """Å between the Cα of neighbours (trans peptide)."""
 NEVER = -1000.0
 """Score of a residue where it cannot be."""
-WINDOW = 9
-"""Residues over which names are averaged for a confidence."""
 SIZE = 1.5 * 2.2, 0.38
 """Å, and power of the residues: 1.5 radii of gyration of a globular chain (Skolnick et al. 1997, J. Mol. Biol. 265,
 217). A piece farther from a copy is hardly of it."""
@@ -286,10 +284,3 @@ class Assignment:
         xyz = bridged(xyz, self.params.fill, STEP, self.params.slack)
         kept = np.flatnonzero(~np.isnan(xyz[:, 0]))
         return kept, xyz[kept], confidence[kept], part[kept]
-
-
-def named(match: NDArray[np.float64]) -> NDArray[np.float32]:
-    """How sure names are, 0 to 1, by the mean log-odds of each and its neighbours."""
-    window = np.ones(min(WINDOW, len(match)))
-    mean = np.convolve(match, window, "same") / np.convolve(np.ones(len(match)), window, "same")
-    return (1 / (1 + np.exp(-2 * mean))).astype(np.float32)
