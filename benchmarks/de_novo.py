@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/de_novo.py ../shared/data FOLDER RESULTS.tsv [--maps A,B] [--recipes A,B]
     .venv/bin/python benchmarks/de_novo.py ../shared/data FOLDER RESULTS.tsv --table
+    .venv/bin/python benchmarks/de_novo.py ../shared/data FOLDER RESULTS.tsv --agreement [--maps A,B] [--recipes A,B]
 
 Each run is `cryoweave run` in a process of its own, from files; those of one map take each other's steps (`--reuse`),
 so that its detection is done once. Rows are added to RESULTS.tsv; what is there is not done again. *Searching* is the
@@ -15,9 +16,11 @@ import csv
 import json
 import subprocess
 import sys
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoweave import load_map, load_model, run_stage
 from cryoweave.data import Model
@@ -136,6 +139,35 @@ def table(rows: list[dict[str, str]]) -> None:
         print(f"| `{recipe}` | " + " | ".join(texts) + " |")
 
 
+def agreement(folder: Path, maps: list[str], recipes: list[str]) -> None:
+    """Share of the residues in the right place, of one recipe and where two have the same residue within 3 Å."""
+    counts: dict[tuple[str, str], list[int]] = {}
+    for name in maps:
+        reference = load_model(folder / f"{name}.cif").trace_atoms()
+        known = dict(enumerate(reference.xyz, start=1))
+        found = {}
+        for recipe in recipes:
+            file = folder / f"{name}-run-{recipe}" / "model.cif"
+            trace = (
+                load_model(file).trace_atoms() if file.exists() else reference.select(np.zeros(len(reference), bool))
+            )
+            found[recipe] = dict(zip(trace.residue_number.tolist(), trace.xyz, strict=True))
+        for one, other in combinations_with_replacement(recipes, 2):
+            both = [k for k in found[one] if k in found[other] and near(found[one][k], found[other][k])]
+            count = counts.setdefault((one, other), [0, 0])
+            count[0] += len(both)
+            count[1] += sum(near(found[one][k], known[k]) for k in both)
+    print("| recipe | and | residues | right |")
+    print("|---|---|---|---|")
+    for (one, other), (many, right) in counts.items():
+        print(f"| `{one}` | {'alone' if one == other else f'`{other}`'} | {many} | {right / max(many, 1):.3f} |")
+
+
+def near(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two places are the same, within the 3 Å of all figures."""
+    return bool(np.linalg.norm(one - other) < 3)
+
+
 def main() -> None:
     """Run what is missing, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -145,7 +177,11 @@ def main() -> None:
     parser.add_argument("--maps", default=",".join([*(f"{m}{end}" for m in MAPS for end in ("", "-solvent")), *WHOLE]))
     parser.add_argument("--recipes", default=",".join(RECIPES))
     parser.add_argument("--table", action="store_true", help="print what is there, and run nothing")
+    parser.add_argument("--agreement", action="store_true", help="where two recipes agree, and run nothing")
     given = parser.parse_args()
+    if given.agreement:
+        agreement(given.folder, given.maps.split(","), given.recipes.split(","))
+        return
     rows = []
     if given.results.exists():
         with given.results.open(encoding="utf-8", newline="") as stream:
