@@ -21,7 +21,7 @@ def test_a_swap_keeps_the_place_and_the_name():
 
 
 def test_steps_that_nothing_needs_any_more_are_left_out():
-    found = swapped(load_recipe("cryo2struct-plus"), ["points=model.points(error=0.6)"])
+    found = swapped(load_recipe("cryo2struct"), ["points=model.points(error=0.6)"])
     names = [name for name, _ in steps(found)]
     assert "detect" not in names
     assert names[0] == "points"

@@ -178,12 +178,17 @@ def _load_probabilities(folder: Path) -> ProbabilityMaps:
     names, files = record["classes"], record["files"]
     if not files or len(names) != len(files) or not all(isinstance(text, str) for text in [*names, *files]):
         raise InputError(f"{folder / 'classes.json'} does not name one file per class", "make the folder again")
-    maps = [read_map(folder / Path(file).name) for file in files]
-    if any(one.frame != maps[0].frame for one in maps):
-        raise InputError(f"the maps in {folder} lie on different grids", "make the folder again")
     half = all(inspect_map(folder / Path(file).name).mode == 12 for file in files)
-    values = np.stack([one.values.astype(np.float16 if half else np.float32, copy=False) for one in maps])
-    return ProbabilityMaps(values, maps[0].frame, tuple(names))
+    first = read_map(folder / Path(files[0]).name)
+    # One map at a time: together, as 32-bit numbers, they would take several times what is kept.
+    values = np.empty((len(files), *first.frame.shape_zyx), np.float16 if half else np.float32)
+    for file, into in zip(files, values, strict=True):
+        one = read_map(folder / Path(file).name)
+        if one.frame != first.frame:
+            raise InputError(f"the maps in {folder} lie on different grids", "make the folder again")
+        into[:] = one.values
+    values.flags.writeable = False  # so that it is taken as it is
+    return ProbabilityMaps(values, first.frame, tuple(names))
 
 
 def _save_points(folder: Path, value: PointCloud) -> None:
