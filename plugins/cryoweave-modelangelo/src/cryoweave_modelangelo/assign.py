@@ -14,6 +14,7 @@ from cryoweave.host import Context
 from cryoweave.kernels.align import align_matrix
 from cryoweave.kernels.chains import LINE, bridged, out_of_reach
 from cryoweave.kernels.evidence import AminoEvidence, kinds_of, named, require_protein
+from cryoweave.kernels.graph import nearest
 from cryoweave_modelangelo.profile import gap_costs, matches
 from cryoweave_modelangelo.stages import AssignParams
 
@@ -21,9 +22,8 @@ STEP = 3.8
 """Å between the Cα of neighbours (trans peptide)."""
 NEVER = -1000.0
 """Score of a residue where it cannot be."""
-SIZE = 1.5 * 2.2, 0.38
-"""Å, and power of the residues: 1.5 radii of gyration of a globular chain (Skolnick et al. 1997, J. Mol. Biol. 265,
-217). A piece farther from a copy is hardly of it."""
+FAR = 25.0
+"""Å: a piece whose points are on average farther from what a copy holds is hardly of it."""
 AGAIN = 0.5
 """Share of a piece's residues that all begun copies must hold already for an empty copy to begin with it."""
 Rows = NDArray[np.intp]
@@ -37,7 +37,7 @@ class Piece(NamedTuple):
     near: bool
     """Whether it joins what its chain holds."""
     away: float
-    """Å to what its chain holds, middle to middle; 0 where it holds nothing."""
+    """Mean Å to the nearest point that its chain holds; 0 where it holds none."""
     member: int
     """Chain, counted over all copies of all sequences."""
     residue: Rows
@@ -70,11 +70,9 @@ class Member:
         return found
 
     def away(self, rows: Rows, xyz: NDArray[np.float64]) -> float:
-        """Å from the middle of some points to that of what is placed."""
+        """Mean Å from some points to the nearest that is placed; 0 if nothing is."""
         there = self.placed()
-        if not len(there):
-            return 0.0
-        return float(np.linalg.norm(xyz[rows].mean(axis=0) - xyz[self.row[there]].mean(axis=0)))
+        return float(nearest(xyz[self.row[there]], xyz[rows])[1].mean()) if len(there) else 0.0
 
     def joins(self, residue: Rows, rows: Rows, xyz: NDArray[np.float64], params: AssignParams) -> bool:
         """Whether a piece's end is near enough, in space and along the sequence, to an end of what is placed."""
@@ -208,9 +206,8 @@ class Assignment:
         )
 
     def far(self, piece: Piece, member: Member) -> bool:
-        """Whether a piece is farther from what a copy holds than the middles of parts of a chain are."""
-        away = member.away(piece.rows[piece.at], self.traces.xyz)
-        return bool(away > SIZE[0] * len(member.row) ** SIZE[1])
+        """Whether a piece lies apart from what a copy holds."""
+        return member.away(piece.rows[piece.at], self.traces.xyz) > FAR
 
     def begun(self, k: int) -> list[Member]:
         """The copies of a sequence that hold anything."""
