@@ -251,6 +251,11 @@ def test_a_run_of_which_nothing_can_be_used_is_told(go, files, caplog):
     assert "ran alike" not in caplog.text
     go(output=files / "third", reuse=[files / "out"], seed=3)
     assert f"no step of {files / 'out'} ran alike" in caplog.text
+    caplog.clear()
+    go(output=files / "out2", seed=3)
+    go(output=files / "fourth", reuse=[files / "out", files / "out2"], seed=3)
+    assert f"no step of {files / 'out'} ran alike" in caplog.text, "also where another folder's name begins like it"
+    assert f"no step of {files / 'out2'} ran alike" not in caplog.text
 
 
 def test_results_are_taken_from_runs_only(go, files):

@@ -182,7 +182,8 @@ def _load_probabilities(folder: Path) -> ProbabilityMaps:
     first = read_map(folder / Path(files[0]).name)
     # One map at a time: together, as 32-bit numbers, they would take several times what is kept.
     values = np.empty((len(files), *first.frame.shape_zyx), np.float16 if half else np.float32)
-    for file, into in zip(files, values, strict=True):
+    values[0] = first.values
+    for file, into in zip(files[1:], values[1:], strict=True):
         one = read_map(folder / Path(file).name)
         if one.frame != first.frame:
             raise InputError(f"the maps in {folder} lie on different grids", "make the folder again")

@@ -259,7 +259,9 @@ class _Run:
     def _tell_of_lenders(self) -> None:
         reasons = [entry["reason"] for entry in self.record.entries["steps"]]
         for folder in self.lenders:
-            if KEPT not in reasons and not any(reason.startswith(f"taken from {folder}") for reason in reasons):
+            if KEPT not in reasons and not any(
+                reason.startswith(f"taken from {folder / 'stages'}") for reason in reasons
+            ):
                 self.log.warning("no step of %s ran alike: are map, sequences and parameters the same?", folder)
 
     def _report_failure(self) -> None:

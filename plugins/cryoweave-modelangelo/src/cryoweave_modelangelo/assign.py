@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ class Member:
     """One copy of a sequence, and at which point each residue is; -1: at none."""
 
     def __init__(self, sequence: Sequence) -> None:
-        self.kinds = kinds_of(sequence.letters)
+        self.letters, self.kinds = sequence.letters, kinds_of(sequence.letters)
         self.row = np.full(len(sequence), -1, np.intp)
 
     def placed(self) -> Rows:
@@ -111,6 +112,9 @@ class Assignment:
     ) -> None:
         copies = [one for one in sequences for _ in range(one.copies)]
         self.members = {k: Member(one) for k, one in enumerate(copies) if one.molecule == "protein"}
+        self.copies: dict[str, list[Member]] = {}
+        for member in self.members.values():
+            self.copies.setdefault(member.letters, []).append(member)
         self.traces, self.match, self.params = traces, match, params
         self.score = 0.0
         self.pieces: list[Piece] = []
@@ -118,8 +122,7 @@ class Assignment:
         """Chains in which nothing is placed, nor will be."""
         # Of local alignments with n cells, n exp(-s) score s or more by chance (Karlin & Altschul 1990, doi
         # 10.1073/pnas.87.6.2264, with their K as 1): shuffled sequences on 200 points scored 10.3 at most.
-        different = {one.kinds.tobytes(): len(one.kinds) for one in self.members.values()}
-        cells = 2 * len(traces.xyz) * sum(different.values())
+        cells = 2 * len(traces.xyz) * sum(map(len, self.copies))
         self.first = math.log(cells / params.chance)
 
     def fill(self, ctx: Context) -> None:
@@ -164,13 +167,12 @@ class Assignment:
         found: list[Piece] = []
         for way in (rows, rows[::-1]):
             loss = self.params.turned if way[0] > way[-1] else 0.0
-            fresh: set[bytes] = set()
+            fresh: set[str] = set()
             for k, member in self.members.items():
                 if not len(member.placed()):
-                    letters = member.kinds.tobytes()
-                    if k in self.closed or letters in fresh:
+                    if k in self.closed or member.letters in fresh:
                         continue  # an empty copy like one that was tried
-                    fresh.add(letters)
+                    fresh.add(member.letters)
                 piece = self.aligned(way, k, member, loss)
                 if piece is not None and (len(member.placed()) or self.begins(piece)):
                     found.append(piece)
@@ -192,27 +194,19 @@ class Assignment:
 
     def begins(self, piece: Piece) -> bool:
         """Whether an empty copy may begin with a piece: the begun ones hold such residues already, or are far off."""
-        return all(
-            np.isin(piece.residue, one.placed()).mean() >= AGAIN or self.far(piece, one)
-            for one in self.begun(piece.member)
-        )
+        return all(self.apart(piece))
 
     def waits(self, piece: Piece) -> bool:
         """Whether others come first: of a piece that may not begin a copy, or one far from a copy that misses it."""
-        equal = sum(np.array_equal(one.kinds, self.members[piece.member].kinds) for one in self.members.values())
-        return self.too_little_to_begin(piece) or any(
-            equal > 1 and np.isin(piece.residue, one.placed()).mean() < AGAIN and self.far(piece, one)
-            for one in self.begun(piece.member)
-        )
+        several = len(self.copies[self.members[piece.member].letters]) > 1
+        return self.too_little_to_begin(piece) or (several and any(self.apart(piece)))
 
-    def far(self, piece: Piece, member: Member) -> bool:
-        """Whether a piece lies apart from what a copy holds."""
-        return member.away(piece.rows[piece.at], self.traces.xyz) > FAR
-
-    def begun(self, k: int) -> list[Member]:
-        """The copies of a sequence that hold anything."""
-        kinds = self.members[k].kinds
-        return [one for one in self.members.values() if len(one.placed()) and np.array_equal(one.kinds, kinds)]
+    def apart(self, piece: Piece) -> Iterator[bool]:
+        """Of each begun copy that misses most of a piece's residues whether the piece lies apart from what it holds."""
+        for one in self.copies[self.members[piece.member].letters]:
+            there = one.placed()
+            if len(there) and np.isin(piece.residue, there).mean() < AGAIN:
+                yield one.away(piece.rows[piece.at], self.traces.xyz) > FAR
 
     def too_little_to_begin(self, piece: Piece) -> bool:
         """Whether a piece would be a chain's first and chance could have made it."""
