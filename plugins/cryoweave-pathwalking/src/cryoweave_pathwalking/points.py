@@ -12,6 +12,8 @@ from cryoweave_pathwalking.stages import PointsParams
 
 STILL = 0.01
 """Å: the centres have arrived when none moved farther."""
+SAMPLE = 50
+"""Voxels for each centre, of which the seeds are drawn: all of a large map's would take the square of its size."""
 
 
 def check(params: PointsParams, sequences: SequenceSet | None = None, **_inputs: object) -> None:
@@ -81,7 +83,10 @@ def clustered(
 def seeds(
     xyz: NDArray[np.float64], weight: NDArray[np.float64], count: int, rng: np.random.Generator, ctx: Context
 ) -> NDArray[np.float64]:
-    """Voxels drawn by weight times squared distance to the nearest drawn before."""
+    """Voxels drawn by weight times squared distance to the nearest drawn before, of a sample drawn by weight."""
+    if len(xyz) > SAMPLE * count:
+        sample = np.sort(rng.choice(len(xyz), SAMPLE * count, p=weight / weight.sum()))
+        xyz, weight = xyz[sample], np.ones(len(sample))
     chosen = [int(rng.choice(len(xyz), p=weight / weight.sum()))]
     squared = np.full(len(xyz), np.inf)
     for drawn in range(1, count):
