@@ -48,7 +48,7 @@ STAGES = [
         optional=("sequences",),
         params=PointsParams,
         check="cryoweave_pathwalking.points:check",
-        version="2",
+        version=2,
         cites=(BAKER,),
     ),
     Stage(
