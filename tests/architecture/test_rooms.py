@@ -19,10 +19,11 @@ MAY_IMPORT = {
     "host": {"errors", "data"},
     "pipeline": {"errors", "data", "io", "kernels", "host", "report"},
     "report": {"errors", "data", "io", "kernels", "host"},
-    "cli": {"errors", "data", "io", "kernels", "host", "pipeline", "report"},
+    "bench": {"errors", "data", "io", "kernels", "host", "pipeline", "report"},
+    "cli": {"errors", "data", "io", "kernels", "host", "pipeline", "report", "bench"},
     "testing": {"errors", "data", "io", "kernels", "host"},
     "plugins": {"errors", "data", "io", "kernels", "host", "testing"},
-    "command": {"errors", "data", "io", "kernels", "host", "pipeline", "report", "cli"},
+    "command": {"errors", "data", "io", "kernels", "host", "pipeline", "report", "bench", "cli"},
 }
 ALSO = {("pipeline/execute.py", "_core"): "tells the kernels how many threads a run has"}
 ONLY_IN = {
@@ -37,6 +38,9 @@ ONLY_IN = {
     "torch": {"plugins", "io", "kernels"},
     "ortools": {"plugins"},
     "openmm": {"plugins"},
+    "psutil": {"bench"},
+    "distributed": {"bench"},
+    "dask_jobqueue": {"bench"},
 }
 METHODS = re.compile(
     r"buccaneer|pathwalk|mainmast|deeptracer|tasser|modelangelo|emodelx|cryo2struct|emrna|cryoread|smartfold|situs"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryoweave.cli import check, compare, console, fit, map, plan, plugins, recipes, run, stages, validate
+from cryoweave.cli import bench, check, compare, console, fit, map, plan, plugins, recipes, run, stages, validate
 from cryoweave.cli.stage_options import ValidatorCommand
 
 RUN, LOOK, PLUGINS = "Run", "Look and compare", "Plugins, stages and recipes"
@@ -83,6 +83,7 @@ app.command("plan", rich_help_panel=RUN)(plan.plan)
 app.command("check", rich_help_panel=LOOK)(check.check)
 app.command("validate", cls=ValidatorCommand, rich_help_panel=LOOK)(validate.validate)
 app.command("compare", rich_help_panel=LOOK)(compare.compare)
+app.add_typer(bench.app, name="bench", rich_help_panel=LOOK)
 app.add_typer(map.app, name="map", rich_help_panel=LOOK)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=PLUGINS)
 app.add_typer(stages.app, name="stages", rich_help_panel=PLUGINS)

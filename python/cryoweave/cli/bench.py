@@ -1,0 +1,176 @@
+"""``cryoweave bench``: many maps and many recipes, side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryoweave.cli import console
+from cryoweave.cli.interrupts import interruptible
+
+if TYPE_CHECKING:
+    from cryoweave.bench.drive import Bench
+    from cryoweave.bench.watching import Outcome
+
+app = typer.Typer(help="Many maps and many recipes, side by side.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="Folder of a bench.")]
+_RESUMABLE = "the same command goes on with the cells that are missing"
+
+
+@app.command("run")
+def run(
+    sheet: Annotated[
+        Path, typer.Argument(metavar="SHEET", readable=False, help="Maps and what is known of them, TOML or CSV.")
+    ],
+    recipes: Annotated[
+        str,
+        typer.Option(
+            "--recipes", metavar="A,B", help="Recipes by name or path of a TOML file; e.g. --recipes RECIPE,own.toml."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", readable=False, help="Folder of the bench; e.g. -o bench.")
+    ],
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, metavar="N", help="Cells at once; e.g. -j 4.")] = 1,
+    threads: Annotated[
+        int, typer.Option("-t", "--threads", min=0, metavar="N", help="Of each cell; 0 for its share of the cores.")
+    ] = 0,
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="N,M", help="Each a cell of its own; e.g. --seeds 0,1.")
+    ] = "0",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="STEP.PARAM=VALUE", help="A parameter, in all recipes that have the step; may be repeated."
+        ),
+    ] = None,
+    validators: Annotated[
+        str,
+        typer.Option(
+            "--validators", metavar="A,B", help="What judges all models; all, or none given: all that need no network."
+        ),
+    ] = "",
+    time_limit: Annotated[
+        str | None, typer.Option("--time-limit", metavar="TIME", help="After which a cell is killed; e.g. 30m.")
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option("--time-budget", metavar="TIME", help="That the searches of each run share; e.g. 10m."),
+    ] = None,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(
+            "--memory-limit",
+            metavar="GB",
+            min=0.1,
+            help="Beyond which a cell is killed; its share of nine tenths of the memory if not given.",
+        ),
+    ] = None,
+    reuse: Annotated[
+        bool, typer.Option("--reuse/--no-reuse", help="Let the cells of one map share steps that run alike.")
+    ] = True,
+    only_failed: Annotated[
+        bool, typer.Option("--only-failed", help="Run those again that failed, and nothing else.")
+    ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going/--stop-at-failure", help="Whether to go on after a cell that failed.")
+    ] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which cells would run, and why not others.")] = False,
+) -> None:
+    """Run every recipe on every map of a sheet and judge all models alike. The same command again goes on."""
+    from cryoweave.bench import drive, executors
+    from cryoweave.bench.cells import Options, chosen_validators, named_recipes
+    from cryoweave.bench.machine import share_of_cores, share_of_memory
+    from cryoweave.bench.sheet import read_sheet
+    from cryoweave.bench.watching import Limits
+    from cryoweave.cli.options import seconds_of
+
+    targets = read_sheet(sheet)
+    options = Options(
+        threads=threads or share_of_cores(jobs),
+        time_budget=seconds_of(time_budget),
+        validators=chosen_validators(_names(validators)),
+        settings=_settings(set_ or []),
+        reuse=reuse,
+    )
+    bench = drive.prepare_bench(output, targets, named_recipes(_names(recipes)), _seeds(seeds), options)
+    if dry_run:
+        _show_plan(bench, only_failed)
+        return
+    most = int(memory_limit * 1e9) if memory_limit else share_of_memory(jobs)
+    limits = Limits(seconds_of(time_limit), most)
+    with interruptible(_RESUMABLE):
+        outcomes = drive.run_bench(
+            bench, executors.local(jobs), limits, only_failed=only_failed, keep_going=keep_going, watch=_say
+        )
+    if _summary(outcomes):
+        raise typer.Exit(1)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seeds(text: str) -> list[int]:
+    from cryoweave.errors import UsageError
+
+    try:
+        found = [int(name) for name in _names(text)]
+    except ValueError:
+        found = []
+    if not found or min(found) < 0 or len(set(found)) < len(found):
+        raise UsageError(f"cannot read --seeds {text!r}", "give different whole numbers from 0, e.g. --seeds 0,1,2")
+    return found
+
+
+def _settings(texts: list[str]) -> dict[str, object]:
+    from cryoweave.errors import UsageError
+    from cryoweave.pipeline.chain import parse_value
+
+    settings = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or "." not in key.strip("."):
+            raise UsageError(f"cannot read --set {text!r}", "write --set STEP.PARAM=VALUE")
+        settings[key.strip()] = parse_value(value, f"--set {key.strip()}")
+    return settings
+
+
+def _say(outcome: "Outcome", done: int, total: int) -> None:
+    from cryoweave.cli.watch import seconds
+
+    console.say(
+        f"[{done}/{total}] {outcome.cell}: {outcome.state} in {seconds(outcome.seconds)}", _STYLES[outcome.state]
+    )
+    if outcome.error:
+        console.say(f"    {outcome.error}")
+
+
+_STYLES = {"done": "", "unfit": "dim", "failed": "yellow", "no result": "yellow"} | dict.fromkeys(
+    ("crashed", "timed out", "out of memory"), "red"
+)
+
+
+def _show_plan(bench: "Bench", only_failed: bool) -> None:
+    from cryoweave.bench.drive import to_do
+
+    todo = {planned.cell.id for planned in to_do(bench, only_failed)}
+    rows = [
+        (
+            planned.cell.id,
+            "unfit" if planned.unfit else "run" if planned.cell.id in todo else "keep",
+            planned.unfit,
+        )
+        for planned in bench.planned
+    ]
+    console.table(("cell", "action", "why"), rows)
+
+
+def _summary(outcomes: "list[Outcome]") -> bool:
+    """How many cells ended how; whether any that could have run gave no scores."""
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.state] = counts.get(outcome.state, 0) + 1
+    console.say(", ".join(f"{number} {state}" for state, number in counts.items()) or "no cell ran")
+    return any(state not in ("done", "unfit") for state in counts)
