@@ -11,6 +11,8 @@ from cryoweave.cli.interrupts import interruptible
 if TYPE_CHECKING:
     from cryoweave.bench.drive import Bench
     from cryoweave.bench.watching import Outcome
+    from cryoweave.data import Mean
+    from cryoweave.report.leaderboard import Board
 
 app = typer.Typer(help="Many maps and many recipes, side by side.", no_args_is_help=True)
 
@@ -104,8 +106,74 @@ def run(
         outcomes = drive.run_bench(
             bench, executors.local(jobs), limits, only_failed=only_failed, keep_going=keep_going, watch=_say
         )
-    if _summary(outcomes):
+    bad = _summary(outcomes)
+    _write_page(output, [], "", None)
+    if bad:
         raise typer.Exit(1)
+
+
+@app.command("report")
+def report(
+    folder: Folder,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            "--metrics", metavar="A,B", help="Scores to show; the first decides the order; e.g. tm_score,recall."
+        ),
+    ] = "",
+    show: Annotated[
+        str, typer.Option("--show", metavar="MAP", help="Map whose models are laid over each other; none for none.")
+    ] = "",
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            "--since", metavar="DIR|TSV", readable=False, help="Earlier bench to compare with, or its results.tsv."
+        ),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--md", help="Print a Markdown table.")] = False,
+    as_json: console.Json = False,
+) -> None:
+    """Read all cells of a bench again; write its page and table, and print the leaderboard."""
+    from cryoweave.bench.board import rows_of
+    from cryoweave.errors import UsageError
+
+    if markdown and as_json:
+        raise UsageError("--md and --json exclude each other", "choose one of them")
+    board = _write_page(folder, _names(metrics), show, since)
+    if as_json:
+        console.data_json(rows_of(board))
+        return
+    headers = ["recipe", *(block.name for block in board.blocks), "done", "failed", "unfit"]
+    order = board.blocks[0].order if board.blocks else []
+    rows = [
+        [
+            board.contenders[j].name,
+            *(_mean(block.means[j]) for block in board.blocks),
+            board.contenders[j].done,
+            board.contenders[j].failed,
+            board.contenders[j].unfit,
+        ]
+        for j in order
+    ]
+    if markdown:
+        console.markdown(headers, rows)
+    else:
+        console.table(headers, rows)
+
+
+def _mean(mean: "Mean") -> str:
+    if not mean.count:
+        return "-"
+    between = f" [{console.number(mean.low)}, {console.number(mean.high)}]" if mean.low == mean.low else ""
+    return f"{console.number(mean.value)}{between}"
+
+
+def _write_page(folder: Path, metrics: list[str], show: str, since: Path | None) -> "Board":
+    from cryoweave.bench.pages import write_pages
+
+    board, page = write_pages(folder, metrics, show, since)
+    console.say(f"the page: {page}")
+    return board
 
 
 def _names(text: str) -> list[str]:

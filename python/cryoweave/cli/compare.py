@@ -48,7 +48,7 @@ def compare(
     if as_json:
         console.data_json([{"run": name, **{key: row[i] for key, row in rows.items()}} for i, name in enumerate(names)])
     elif markdown:
-        _markdown(names, rows)
+        console.markdown(("", *names), [(name, *map(_text, row)) for name, row in rows.items()])
     else:
         console.table(("", *names), [(name, *map(_text, row)) for name, row in rows.items()])
 
@@ -126,17 +126,6 @@ def _sorted(runs: list[Run], name: str) -> list[Run]:
         return not usable, sign * float(value) if usable and value is not None else 0.0
 
     return sorted(runs, key=key)
-
-
-def _markdown(names: list[str], rows: Rows) -> None:
-    console.data("| | " + " | ".join(map(_cell, names)) + " |")
-    console.data("|---" * (len(names) + 1) + "|")
-    for name, row in rows.items():
-        console.data(f"| {_cell(name)} | " + " | ".join(_cell(_text(value)) for value in row) + " |")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _text(value: Any) -> str:

@@ -86,6 +86,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def markdown(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A Markdown table on stdout."""
+    for row in (headers, ["---"] * len(headers), *rows):
+        data("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
+
+
 def _ruled(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich import box
     from rich.console import Console

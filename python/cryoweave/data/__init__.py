@@ -3,6 +3,7 @@
 from cryoweave.data.bonds import BondGraph
 from cryoweave.data.density import DensityMap, ProbabilityMaps
 from cryoweave.data.frame import Frame
+from cryoweave.data.means import Mean
 from cryoweave.data.model import Model
 from cryoweave.data.models import ModelSet
 from cryoweave.data.points import PointCloud
@@ -17,6 +18,7 @@ __all__ = [
     "Curve",
     "DensityMap",
     "Frame",
+    "Mean",
     "Metric",
     "Model",
     "ModelSet",

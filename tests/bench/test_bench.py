@@ -1,0 +1,213 @@
+"""A bench of toys by the command line: what runs, what stays, what is told of it."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+CLI = "from cryoweave.cli.main import main; main()"
+BROKEN = """
+[recipe]
+id = "broken"
+summary = "it crashes"
+[[step]]
+stage = "toy.crash"
+[[step]]
+stage = "toy.trace"
+[[step]]
+stage = "toy.build"
+"""
+FAILS = BROKEN.replace('"broken"', '"fails"').replace(
+    "toy.crash", 'toy.points"\nparams = { threshold = 9.0 }\nname = "points'
+)
+EMPTY = BROKEN.replace("toy.crash", "toy.points").rpartition("[[step]]")[0]
+
+
+@pytest.fixture
+def bench(toy_files, toy_environment):
+    """Calls ``cryoweave bench`` beside a sheet of two maps."""
+    (toy_files / "sheet.csv").write_text(
+        "name,map,sequence,reference,note\none,emd_1.map.gz,chains.fasta,known.cif,masked\ntwo,emd_1.map.gz,,,\n"
+    )
+    for name, text in (("broken", BROKEN), ("fails", FAILS), ("empty", EMPTY)):
+        (toy_files / f"{name}.toml").write_text(text)
+
+    def call(*arguments, **more):
+        return subprocess.run(
+            [sys.executable, "-c", CLI, "bench", *map(str, arguments)],
+            cwd=toy_files, env=toy_environment, capture_output=True, text=True, timeout=120, **more,
+        )  # fmt: skip
+
+    call.folder, call.environment = toy_files, toy_environment
+    return call
+
+
+def run(bench, *arguments):
+    return bench("run", "sheet.csv", "-o", "out", "--memory-limit", 2, *arguments)
+
+
+def calls(bench):
+    path = bench.folder / "calls.txt"
+    names = path.read_text().split() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return names
+
+
+def marker(bench, cell="one/toy/0"):
+    return json.loads((bench.folder / "out" / "cells" / cell / "cell.json").read_text())
+
+
+def test_all_of_a_bench(bench):
+    done = run(bench, "--recipes", "toy,broken.toml,fails.toml,empty.toml", "-j", 2)
+    assert done.returncode == 1, done.stderr
+    assert "1 done, 3 unfit, 4 failed" in done.stderr
+    assert marker(bench)["state"] == "done"
+    assert "toy crash" in marker(bench, "one/broken/0")["error"]
+    assert "no voxel lies above the threshold" in marker(bench, "one/fails/0")["error"]
+    assert "gave no model" in marker(bench, "one/empty/0")["error"]
+    assert "Traceback" not in done.stderr
+    assert marker(bench, "two/toy/0")["state"] == "unfit"
+    assert "needs sequences" in marker(bench, "two/toy/0")["error"]
+
+    with (bench.folder / "out" / "results.tsv").open() as stream:
+        rows = list(csv.DictReader(stream, dialect="excel-tab"))
+    own = {row["metric"]: float(row["value"]) for row in rows if (row["target"], row["recipe"]) == ("one", "toy")}
+    assert own["mean_toyscore"] == 0.5
+    assert own["mean_distance"] > 0
+    assert own["seconds"] > 0
+    assert {row["state"] for row in rows} == {"done", "failed", "unfit"}
+
+    page = (bench.folder / "out" / "report.html").read_text()
+    assert "4 recipes on 2 maps" in page
+    assert 'href="cells/one/toy/0/validation/report.html"' in page
+    assert "toy crash" in page
+    assert (bench.folder / "out" / "cells" / "one" / "toy" / "0" / "validation" / "report.html").is_file()
+
+    shown = json.loads(bench("report", "out", "--json", "--metrics", "mean_toyscore").stdout)
+    assert shown[0]["recipe"] == "toy"
+    assert shown[0]["means"]["mean_toyscore"] == {"mean": 0.5, "low": None, "high": None, "maps": 1}
+    by_name = {row["recipe"]: row for row in shown}
+    assert by_name["broken"]["means"]["mean_toyscore"]["mean"] == 0, "a failure counts"
+    assert by_name["broken"]["failed"] == 1
+    assert bench("report", "out", "--md").stdout.startswith("| recipe | right_residue |")
+
+
+def test_what_is_done_stays_until_something_changes(bench):
+    assert run(bench, "--recipes", "toy").returncode == 0
+    assert calls(bench).count("trace") == 1
+    assert run(bench, "--recipes", "toy").returncode == 0
+    assert calls(bench) == []
+    assert "run" in run(bench, "--recipes", "toy", "--set", "trace.noise=0.3", "--dry-run").stdout
+    assert calls(bench) == []
+    assert run(bench, "--recipes", "toy", "--set", "trace.noise=0.3").returncode == 0
+    names = calls(bench)
+    assert "trace" in names
+    assert "points" not in names, "the run goes on with what it kept"
+    assert bench("report", "out", "--metrics", "mean_distance").returncode == 0
+    page = (bench.folder / "out" / "report.html").read_text()
+    assert re.search(r"mean_distance [\d.]+ → [\d.]+", page), "what changed since the table before"
+
+
+def test_seeds_are_cells_of_their_own(bench):
+    assert run(bench, "--recipes", "toy", "--seeds", "0,3").returncode == 0
+    assert marker(bench, "one/toy/3")["state"] == "done"
+    names = calls(bench)
+    assert names.count("trace") == 2
+
+
+def test_cells_of_a_map_share_steps_that_run_alike(bench):
+    (bench.folder / "same.toml").write_text(
+        BROKEN.replace('"broken"', '"same"').replace("toy.crash", 'toy.points"\nparams = { count = 6 }\nname = "p')
+    )
+    assert run(bench, "--recipes", "toy,same.toml").returncode == 0
+    assert calls(bench).count("points") == 1
+    assert bench("run", "sheet.csv", "-o", "apart", "--recipes", "toy,same.toml", "--no-reuse").returncode == 0
+    assert calls(bench).count("points") == 2
+
+
+def test_failed_cells_run_again_only_when_asked(bench):
+    assert run(bench, "--recipes", "toy,fails.toml").returncode == 1
+    first = marker(bench, "one/fails/0")["started"]
+    again = run(bench, "--recipes", "toy,fails.toml")
+    assert again.returncode == 1, "it has failed all the same"
+    assert marker(bench, "one/fails/0")["started"] == first
+    kept = marker(bench)["started"]
+    assert run(bench, "--recipes", "toy,fails.toml", "--only-failed").returncode == 1
+    assert marker(bench, "one/fails/0")["started"] > first
+    assert marker(bench)["started"] == kept
+
+
+def test_it_can_stop_at_the_first_failure(bench):
+    done = run(bench, "--recipes", "fails.toml,toy", "--stop-at-failure")
+    assert done.returncode == 1
+    assert not (bench.folder / "out" / "cells" / "one" / "toy" / "0" / "cell.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_driver_that_is_killed_goes_on_where_it_was(bench, number):
+    slow = ("--set", "trace.seconds=60")
+    with subprocess.Popen(
+        [sys.executable, "-c", CLI, "bench", "run", "sheet.csv", "-o", "out", "--recipes", "toy", *slow],
+        cwd=bench.folder, env=bench.environment, stderr=subprocess.PIPE, text=True,
+    ) as driver:  # fmt: skip
+        path = bench.folder / "calls.txt"
+        for _ in range(600):
+            if path.exists() and "trace" in path.read_text():
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("it never came to the slow step")
+        os.kill(driver.pid, number)
+        said = driver.communicate(timeout=30)[1]
+    assert not (bench.folder / "out" / "cells" / "one" / "toy" / "0" / "cell.json").exists()
+    if number != signal.SIGKILL:
+        assert driver.returncode == 130
+        assert "the same command goes on" in said
+    calls(bench)
+    done = run(bench, "--recipes", "toy", "--set", "trace.seconds=0")
+    assert done.returncode == 0, done.stderr
+    assert "points" not in calls(bench), "the step that was done is kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "sheet.csv", "-o", "out", "--recipes", "nothing"), "nothing"),
+        (("run", "sheet.csv", "-o", "out", "--recipes", ","), "no recipe is given"),
+        (("run", "sheet.csv", "-o", "out", "--recipes", "toy", "--seeds", "a"), "cannot read --seeds"),
+        (("run", "sheet.csv", "-o", "out", "--recipes", "toy", "--set", "x"), "cannot read --set"),
+        (
+            ("run", "sheet.csv", "-o", "out", "--recipes", "toy", "--set", "tarce.noise=1"),
+            "no recipe has a step 'tarce'",
+        ),
+        (("run", "sheet.csv", "-o", "out", "--recipes", "toy", "--set", "trace.noise=-1"), "trace.noise"),
+        (("run", "sheet.csv", "-o", "out", "--recipes", "toy", "--validators", "x"), "no validator 'x'"),
+        (("run", "none.csv", "-o", "out", "--recipes", "toy"), "none.csv"),
+        (("run", "sheet.csv", "-o", "site", "--recipes", "toy"), "holds files that are no bench"),
+        (("run", "sheet.csv", "-o", "known.cif", "--recipes", "toy"), "is a file"),
+        (("report", "site"), "is not the folder of a bench"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(bench, arguments, said):
+    done = bench(*arguments)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert "hint:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert calls(bench) == []
+
+
+def test_a_report_says_what_does_not_exist(bench):
+    assert run(bench, "--recipes", "toy").returncode == 0
+    assert "no cell has the score 'x'" in bench("report", "out", "--metrics", "x").stderr
+    assert "no recipe has a model of 'three'" in bench("report", "out", "--show", "three").stderr
+    assert "is no table of a bench" in bench("report", "out", "--since", "known.cif").stderr
+    same = bench("report", "out", "--since", "out", "--metrics", "mean_distance,seconds")
+    assert same.returncode == 0
+    assert "Nothing since" in (bench.folder / "out" / "report.html").read_text()
