@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 CLI = "from cryoweave.cli.main import main; main()"
@@ -211,3 +212,62 @@ def test_a_report_says_what_does_not_exist(bench):
     same = bench("report", "out", "--since", "out", "--metrics", "mean_distance,seconds")
     assert same.returncode == 0
     assert "Nothing since" in (bench.folder / "out" / "report.html").read_text()
+
+
+def test_a_worker_that_is_killed_changes_nothing(bench):
+    """Its cell goes to the next worker, and ends as it does without Dask."""
+    pytest.importorskip("distributed")
+    slow = ("--recipes", "toy", "--seeds", "0,1", "--set", "trace.seconds=4")
+    assert run(bench, *slow).returncode == 0
+    calls(bench)
+    command = ["bench", "run", "sheet.csv", "-o", "cluster", "-j", "2", "--executor", "dask", *slow]
+    with subprocess.Popen(
+        [sys.executable, "-c", CLI, *command],
+        cwd=bench.folder, env=bench.environment, stderr=subprocess.PIPE, text=True,
+    ) as driver:  # fmt: skip
+        path = bench.folder / "calls.txt"
+        for _ in range(900):
+            if path.exists() and "trace" in path.read_text():
+                break
+            time.sleep(0.1)
+        else:
+            driver.kill()
+            pytest.fail(f"it never came to the slow step: {driver.communicate()[1]}")
+        for child in psutil.Process(driver.pid).children(recursive=True):
+            if "cryoweave.bench.worker" in child.cmdline():
+                os.kill(child.ppid(), signal.SIGKILL)
+                break
+        said = driver.communicate(timeout=120)[1]
+    assert driver.returncode == 0, said
+    assert calls(bench).count("trace") > 2, "a cell began again"
+
+    def figures(name):
+        with (bench.folder / name / "results.tsv").open() as stream:
+            rows = csv.DictReader(stream, dialect="excel-tab")
+            cost = ("seconds", "cpu_seconds", "peak_gb")
+            return [tuple(row.values()) for row in rows if row["metric"] not in cost]
+
+    assert figures("cluster") == figures("out")
+    assert len(figures("out")) > 20
+
+
+def test_where_cells_cannot_run_is_said(bench):
+    say = lambda *options: run(bench, "--recipes", "toy", *options).stderr  # noqa: E731
+    assert "there is no executor 'x'" in say("--executor", "x")
+    assert "--scheduler is for Dask's workers" in say("--scheduler", "tcp://here:1")
+    assert "there is no cluster 'x'" in say("--executor", "dask", "--cluster", "x")
+    assert "both a scheduler and a cluster" in say(
+        "--executor", "dask", "--cluster", "slurm", "--scheduler", "tcp://here:1"
+    )
+    assert "cannot read --resource 'GPU'" in say("--executor", "dask", "--resource", "GPU")
+
+
+def test_a_queue_is_asked_for_what_a_cell_takes():
+    pytest.importorskip("dask_jobqueue")
+    from cryoweave.bench.executors import queue
+
+    with queue(4, 8 * 10**9) as cluster:
+        script = cluster.job_script()
+    assert "--cpus-per-task=4" in script
+    assert "--mem=8G" in script
+    assert "--nthreads 1" in script

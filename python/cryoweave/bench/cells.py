@@ -29,7 +29,7 @@ class Options:
 
     Parameters
     ----------
-    threads
+    threads, device
         Of each cell.
     time_budget
         Seconds that the searches of a run share, if it has a limit.
@@ -42,6 +42,7 @@ class Options:
     """
 
     threads: int = 1
+    device: str = "auto"
     time_budget: float | None = None
     validators: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -45,6 +45,7 @@ def work(folder: Path, lenders: list[str]) -> None:
         reuse=lenders,
         seed=spec["seed"],
         threads=spec["threads"],
+        device=spec["device"],
         time_budget=spec["time_budget"],
         given={name: path for name, path in inputs.items() if name in spec["takes"]},
     )

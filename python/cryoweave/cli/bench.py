@@ -9,6 +9,9 @@ from cryoweave.cli import console
 from cryoweave.cli.interrupts import interruptible
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+
     from cryoweave.bench.drive import Bench
     from cryoweave.bench.watching import Outcome
     from cryoweave.data import Mean
@@ -78,10 +81,29 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going/--stop-at-failure", help="Whether to go on after a cell that failed.")
     ] = True,
+    device: Annotated[
+        str, typer.Option("--device", metavar="auto|cpu|N", help="Where each cell computes; e.g. --device cpu.")
+    ] = "auto",
+    executor: Annotated[
+        str, typer.Option("--executor", metavar="local|dask", help="Processes here, or workers of Dask.")
+    ] = "local",
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler that runs; e.g. tcp://head:8786.")
+    ] = "",
+    cluster: Annotated[
+        str,
+        typer.Option("--cluster", metavar="slurm", help="Have the queue start -j workers, as its jobqueue.yaml says."),
+    ] = "",
+    resources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--resource", metavar="NAME=N", help="What a Dask worker must have free for a cell; e.g. --resource GPU=1."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which cells would run, and why not others.")] = False,
 ) -> None:
     """Run every recipe on every map of a sheet and judge all models alike. The same command again goes on."""
-    from cryoweave.bench import drive, executors
+    from cryoweave.bench import drive
     from cryoweave.bench.cells import Options, chosen_validators, named_recipes
     from cryoweave.bench.machine import share_of_cores, share_of_memory
     from cryoweave.bench.sheet import read_sheet
@@ -90,7 +112,8 @@ def run(
 
     targets = read_sheet(sheet)
     options = Options(
-        threads=threads or share_of_cores(jobs),
+        threads=threads or share_of_cores(1 if scheduler or cluster else jobs),
+        device=device,
         time_budget=seconds_of(time_budget),
         validators=chosen_validators(_names(validators)),
         settings=_settings(set_ or []),
@@ -102,10 +125,10 @@ def run(
         return
     most = int(memory_limit * 1e9) if memory_limit else share_of_memory(jobs)
     limits = Limits(seconds_of(time_limit), most)
+    free = _resources(resources or [])
+    where = _where(executor, jobs, scheduler, cluster, free, threads=options.threads, memory=most)
     with interruptible(_RESUMABLE):
-        outcomes = drive.run_bench(
-            bench, executors.local(jobs), limits, only_failed=only_failed, keep_going=keep_going, watch=_say
-        )
+        outcomes = drive.run_bench(bench, where, limits, only_failed=only_failed, keep_going=keep_going, watch=_say)
     bad = _summary(outcomes)
     _write_page(output, [], "", None)
     if bad:
@@ -174,6 +197,38 @@ def _write_page(folder: Path, metrics: list[str], show: str, since: Path | None)
     board, page = write_pages(folder, metrics, show, since)
     console.say(f"the page: {page}")
     return board
+
+
+def _where(
+    executor: str, jobs: int, scheduler: str, cluster: str, resources: dict[str, float], *, threads: int, memory: int
+) -> "AbstractContextManager[Executor]":
+    from cryoweave.bench import executors
+    from cryoweave.errors import UsageError
+
+    if executor == "dask":
+        return executors.dask(
+            jobs, scheduler=scheduler, cluster=cluster, threads=threads, memory=memory, resources=resources
+        )
+    if executor != "local":
+        raise UsageError(f"there is no executor {executor!r}", f"there are: {', '.join(executors.KINDS)}")
+    given = {"--scheduler": scheduler, "--cluster": cluster, "--resource": resources}
+    odd = next((option for option, value in given.items() if value), None)
+    if odd:
+        raise UsageError(f"{odd} is for Dask's workers", "add --executor dask")
+    return executors.local(jobs)
+
+
+def _resources(texts: list[str]) -> dict[str, float]:
+    from cryoweave.errors import UsageError
+
+    found = {}
+    for text in texts:
+        name, _, count = text.partition("=")
+        try:
+            found[name] = float(count)
+        except ValueError:
+            raise UsageError(f"cannot read --resource {text!r}", "write --resource NAME=NUMBER, e.g. GPU=1") from None
+    return found
 
 
 def _names(text: str) -> list[str]:
