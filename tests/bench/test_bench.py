@@ -271,3 +271,67 @@ def test_a_queue_is_asked_for_what_a_cell_takes():
     assert "--cpus-per-task=4" in script
     assert "--mem=8G" in script
     assert "--nthreads 1" in script
+
+
+def test_figures_are_worked_out_again(bench):
+    assert run(bench, "--recipes", "toy").returncode == 0
+    done = bench("verify", "out")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"[1-9]\d* figures worked out again; 0 cells are not as shown", done.stderr)
+    model = bench.folder / "out" / "cells" / "one" / "toy" / "0" / "run" / "model.cif"
+    (x,) = re.findall(r"\nATOM .*? (\d+\.\d+) ", model.read_text())[:1]
+    model.write_text(model.read_text().replace(f" {x} ", f" {float(x) + 1:.3f} ", 1))
+    done = bench("verify", "out")
+    assert done.returncode == 1
+    assert re.search(r"mean_distance is shown as [\d.]+, and is [\d.]+", done.stdout)
+    model.unlink()
+    assert "does not exist" in bench("verify", "out").stderr
+
+
+def test_a_queue_s_script_runs_every_cell(bench):
+    assert run(bench, "--recipes", "toy,empty.toml", "--dry-run").returncode == 0
+    assert bench("export", "slurm", "out", "-j", 3, "--memory-limit", 2, "-o", "bench.sbatch").returncode == 0
+    script = (bench.folder / "bench.sbatch").read_text()
+    assert "#SBATCH --array=0-3%3" in script
+    assert "#SBATCH --mem=2500M" in script
+    (bench.folder / "cryoweave").write_text(f'#!/bin/sh\nexec {sys.executable} -c "{CLI}" "$@"\n')
+    (bench.folder / "cryoweave").chmod(0o755)
+    for number in range(4):
+        path = os.pathsep.join([str(bench.folder), os.environ["PATH"]])
+        environment = {**bench.environment, "SLURM_ARRAY_TASK_ID": str(number), "PATH": path}
+        subprocess.run(["bash", "bench.sbatch"], cwd=bench.folder, env=environment, check=False, timeout=120)
+    states = {
+        path.parts[-4]: json.loads(path.read_text())["state"]
+        for path in bench.folder.glob("out/cells/*/toy/0/cell.json")
+    }
+    assert states == {"one": "done", "two": "unfit"}
+    assert marker(bench, "two/empty/0")["state"] == "failed"
+    assert json.loads(bench("report", "out", "--json").stdout)[0]["recipe"] == "toy"
+
+
+def test_files_for_workflow_managers(bench):
+    assert run(bench, "--recipes", "toy", "--dry-run").returncode == 0
+    snakemake = bench("export", "snakemake", "out").stdout
+    assert 'output: str(BENCH / "cells" / "{cell}" / "cell.json")' in snakemake
+    assert snakemake.count("{wildcards.cell:q}") == 1
+    nextflow = bench("export", "nextflow", "out").stdout
+    assert f"params.bench = '{bench.folder / 'out'}'" in nextflow
+    assert "time '65 min'" in nextflow
+    assert "there are: slurm, snakemake, nextflow" in bench("export", "x", "out").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "given by its name or by its number"),
+        (("one/toy/0", "--number", "0"), "given by its name or by its number"),
+        (("one/tyo/0",), "did you mean"),
+        (("--number", "9"), "the last is 1"),
+    ],
+)
+def test_which_cell_is_to_run(bench, arguments, said):
+    if not (bench.folder / "out").exists():
+        run(bench, "--recipes", "toy", "--dry-run")
+    done = bench("cell", "out", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -85,7 +85,10 @@ def prepare_bench(
         raise InputError(f"cannot make folders in {folder}: {error.strerror}", "choose another with -o") from error
     digests.write()
     for planned in bench.planned:
-        write_json(bench.place(planned.cell) / SPEC, spec_of(planned, options))
+        place = bench.place(planned.cell)
+        write_json(place / SPEC, spec_of(planned, options))
+        if planned.unfit:
+            write_outcome(place, Outcome(planned.cell.id, "", State.UNFIT, planned.unfit))
     entries = {
         "schema": SCHEMA,
         **here_and_now(),
@@ -207,10 +210,6 @@ def run_bench(
         If another process runs the same bench.
     """
     with locked(bench.folder):
-        for planned in bench.planned:
-            if planned.unfit:
-                outcome = Outcome(planned.cell.id, "", State.UNFIT, planned.unfit)
-                write_outcome(bench.place(planned.cell), outcome)
         todo = to_do(bench, only_failed)
         found: dict[str, Outcome] = {}
         with closing(_run(bench, todo, executor, limits)) as running:

@@ -127,6 +127,8 @@ def run_cell(folder: str | Path, limits: Limits, command: Sequence[str] = ()) ->
         spec = json.loads((folder / SPEC).read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} is no cell: {error}", "let `cryoweave bench run` make it") from error
+    if not spec["key"]:  # what is unfit was so when it was planned
+        return read_outcome(folder) or Outcome(spec["cell"], "", State.UNFIT)
     for name in (MARKER, ERROR):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / VALIDATION, ignore_errors=True)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,21 @@ def work(folder: Path, lenders: list[str]) -> None:
         time_budget=spec["time_budget"],
         given={name: path for name, path in inputs.items() if name in spec["takes"]},
     )
-    outputs = result.record["outputs"]
-    built = outputs.get("model") or outputs.get("fit")
-    if built is None:
+    judge(built(folder / RUN, result.record["outputs"]), target, spec, folder / VALIDATION)
+
+
+def built(run: Path, outputs: Mapping[str, str]) -> Path:
+    """The model of a run: what it built, or what it placed in its best pose.
+
+    Raises
+    ------
+    StageError
+        If it has none.
+    """
+    name = outputs.get("model") or outputs.get("fit")
+    if name is None:
         raise StageError("the run gave no model", "end the recipe with a stage that builds or places one")
-    judge(folder / RUN / built, target, spec, folder / VALIDATION)
+    return run / name
 
 
 def judge(model: Path, target: Target, spec: dict[str, Any], folder: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryoweave.cli import console
+from cryoweave.cli import bench_cells, console
 from cryoweave.cli.interrupts import interruptible
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Many maps and many recipes, side by side.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="Folder of a bench.")]
 _RESUMABLE = "the same command goes on with the cells that are missing"
 
 
@@ -56,22 +55,12 @@ def run(
             "--validators", metavar="A,B", help="What judges all models; all, or none given: all that need no network."
         ),
     ] = "",
-    time_limit: Annotated[
-        str | None, typer.Option("--time-limit", metavar="TIME", help="After which a cell is killed; e.g. 30m.")
-    ] = None,
+    time_limit: bench_cells.TimeLimit = None,
     time_budget: Annotated[
         str | None,
         typer.Option("--time-budget", metavar="TIME", help="That the searches of each run share; e.g. 10m."),
     ] = None,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(
-            "--memory-limit",
-            metavar="GB",
-            min=0.1,
-            help="Beyond which a cell is killed; its share of nine tenths of the memory if not given.",
-        ),
-    ] = None,
+    memory_limit: bench_cells.MemoryLimit = None,
     reuse: Annotated[
         bool, typer.Option("--reuse/--no-reuse", help="Let the cells of one map share steps that run alike.")
     ] = True,
@@ -100,7 +89,9 @@ def run(
             "--resource", metavar="NAME=N", help="What a Dask worker must have free for a cell; e.g. --resource GPU=1."
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which cells would run, and why not others.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write what each cell needs, say which would run, and run none.")
+    ] = False,
 ) -> None:
     """Run every recipe on every map of a sheet and judge all models alike. The same command again goes on."""
     from cryoweave.bench import drive
@@ -128,7 +119,9 @@ def run(
     free = _resources(resources or [])
     where = _where(executor, jobs, scheduler, cluster, free, threads=options.threads, memory=most)
     with interruptible(_RESUMABLE):
-        outcomes = drive.run_bench(bench, where, limits, only_failed=only_failed, keep_going=keep_going, watch=_say)
+        outcomes = drive.run_bench(
+            bench, where, limits, only_failed=only_failed, keep_going=keep_going, watch=bench_cells.say
+        )
     bad = _summary(outcomes)
     _write_page(output, [], "", None)
     if bad:
@@ -137,7 +130,7 @@ def run(
 
 @app.command("report")
 def report(
-    folder: Folder,
+    folder: bench_cells.Folder,
     metrics: Annotated[
         str,
         typer.Option(
@@ -260,21 +253,6 @@ def _settings(texts: list[str]) -> dict[str, object]:
     return settings
 
 
-def _say(outcome: "Outcome", done: int, total: int) -> None:
-    from cryoweave.cli.watch import seconds
-
-    console.say(
-        f"[{done}/{total}] {outcome.cell}: {outcome.state} in {seconds(outcome.seconds)}", _STYLES[outcome.state]
-    )
-    if outcome.error:
-        console.say(f"    {outcome.error}")
-
-
-_STYLES = {"done": "", "unfit": "dim", "failed": "yellow", "no result": "yellow"} | dict.fromkeys(
-    ("crashed", "timed out", "out of memory"), "red"
-)
-
-
 def _show_plan(bench: "Bench", only_failed: bool) -> None:
     from cryoweave.bench.drive import to_do
 
@@ -297,3 +275,8 @@ def _summary(outcomes: "list[Outcome]") -> bool:
         counts[outcome.state] = counts.get(outcome.state, 0) + 1
     console.say(", ".join(f"{number} {state}" for state, number in counts.items()) or "no cell ran")
     return any(state not in ("done", "unfit") for state in counts)
+
+
+app.command("cell")(bench_cells.cell)
+app.command("verify")(bench_cells.verify)
+app.command("export")(bench_cells.export)
