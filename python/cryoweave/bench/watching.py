@@ -183,24 +183,20 @@ def _watched(command: Sequence[str], limits: Limits) -> _Ended:
     ended = _Ended()
     start = time.monotonic()
     seen: set[psutil.Process] = set()
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        bufsize=0,
-        start_new_session=True,
-    ) as process:
-        _ALIVE[process.pid] = False
-        tail = _Tail(process.stdout)
-        try:
-            _until_end(process, limits, ended, start, seen)
-        finally:
-            # Children that outlive the process would go on unwatched, and hold its output open.
-            _kill(process.pid)
-            _kill_each(seen)
-            stopped = _ALIVE.pop(process.pid)
-        tail.join()
+    tail = _Tail()
+    with tail.end as output:
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, **streams, start_new_session=True)
+    _ALIVE[process.pid] = False
+    try:
+        _until_end(process, limits, ended, start, seen)
+    finally:
+        # Children that outlive the process would go on unwatched, and hold its output open.
+        _kill(process.pid)
+        _kill_each(seen)
+        stopped = _ALIVE.pop(process.pid)
+        process.wait()
+    tail.join()
     if stopped:
         raise CancelledError
     ended.seconds, ended.output = time.monotonic() - start, tail.text()
@@ -258,19 +254,22 @@ def _kill_each(processes: set[psutil.Process]) -> None:
 class _Tail:
     """The end of what a process prints, read in a thread so that it never waits for a reader."""
 
-    def __init__(self, stream: IO[bytes] | None) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
+        reader, writer = os.pipe()
+        self._reader = reader
+        self.end: IO[bytes] = os.fdopen(writer, "wb", buffering=0)
         self._chunks: collections.deque[bytes] = collections.deque()
         self._held = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        while self._stream is not None and (chunk := self._stream.read(65_536)):
-            self._chunks.append(chunk)
-            self._held += len(chunk)
-            while self._held - len(self._chunks[0]) >= KEPT_OUTPUT:
-                self._held -= len(self._chunks.popleft())
+        with os.fdopen(self._reader, "rb", buffering=0) as stream:
+            while chunk := stream.read(65_536):
+                self._chunks.append(chunk)
+                self._held += len(chunk)
+                while self._held - len(self._chunks[0]) >= KEPT_OUTPUT:
+                    self._held -= len(self._chunks.popleft())
 
     def join(self) -> None:
         self._thread.join(_LAST_WORDS)
