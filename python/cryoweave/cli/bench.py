@@ -280,3 +280,4 @@ def _summary(outcomes: "list[Outcome]") -> bool:
 app.command("cell")(bench_cells.cell)
 app.command("verify")(bench_cells.verify)
 app.command("export")(bench_cells.export)
+app.command("suite")(bench_cells.suite)

@@ -79,6 +79,40 @@ def verify(folder: Folder) -> None:
         raise typer.Exit(1)
 
 
+def suite(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Of the suite; without it all are listed.")] = "",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", readable=False, help="Folder with the maps and structures that it names."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", readable=False, help="Where to write; as default the suite's name."
+        ),
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Only the subset that takes minutes.")] = False,
+) -> None:
+    """Make the sheet of one of our suites, with the maps that it simulates."""
+    from cryoweave.bench.suite import SHEET, suites, write_suite
+    from cryoweave.errors import UsageError
+
+    if not name:
+        console.table(("suite", "structures", "summary"), [(k, len(s.entry), s.summary) for k, s in suites().items()])
+        return
+    if data is None:
+        raise UsageError(
+            f"the suite {name} needs the maps and structures that it names", "give their folder: --data DIR"
+        )
+    folder = output or Path(name)
+    with interruptible("the same command begins anew"):
+        for target in write_suite(name, data, folder, fast=fast):
+            console.say(target)
+    console.data(f"the sheet: {folder / SHEET}")
+
+
 def export(
     kind: Annotated[str, typer.Argument(metavar="slurm|snakemake|nextflow", help="What shall run the cells.")],
     folder: Folder,
