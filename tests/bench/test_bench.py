@@ -335,3 +335,25 @@ def test_which_cell_is_to_run(bench, arguments, said):
     done = bench("cell", "out", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("kilobytes", "fits"), [(16, False), (64, False), (200, False), (700, False), (30_000, True)])
+def test_a_full_disk_is_told(bench, kilobytes, fits):
+    """On a file system of our own, in a name space of our own: what cannot be written is no success."""
+    small = bench.folder / "small"
+    small.mkdir()
+    script = (
+        f"mount -t tmpfs -o size={kilobytes}k tmpfs {small} || exit 99; "
+        f"{sys.executable} -c '{CLI}' bench run sheet.csv -o small/out --recipes toy; code=$?; "
+        f"cat small/out/cells/one/toy/0/cell.json; exit $code"
+    )
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        cwd=bench.folder, env=bench.environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip(f"no file system of our own can be made here: {done.stderr.strip()}")
+    assert "Traceback" not in done.stderr
+    assert (done.returncode == 0) == fits, done.stderr
+    assert ("No space left" in done.stderr) != fits
+    assert ('"state": "done"' in done.stdout) == fits
