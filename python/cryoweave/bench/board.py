@@ -106,18 +106,21 @@ def _entries(results: Results, table: NDArray[np.float64], seen: set[tuple[str, 
         cells.setdefault((cell.target, cell.recipe), []).append(cell)
     return [
         [
-            _entry(cells.get((target.name, recipe), []), float(table[i, j]), (target.name, recipe) in seen)
+            _entry(
+                results.folder, cells.get((target.name, recipe), []), float(table[i, j]), (target.name, recipe) in seen
+            )
             for j, recipe in enumerate(results.recipes)
         ]
         for i, target in enumerate(results.targets)
     ]
 
 
-def _entry(cells: Sequence[Result], value: float, seen: bool) -> Entry:
+def _entry(folder: Path, cells: Sequence[Result], value: float, seen: bool) -> Entry:
     bad = [cell for cell in cells if cell.state is not State.DONE]
     good = [cell for cell in cells if cell.state is State.DONE]
     state = (str(bad[0].state or "not run") + (f" {len(bad)} of {len(cells)}" if good else "")) if bad else ""
-    report = f"{good[0].folder}/{VALIDATION}/{REPORT}" if good else ""
+    place = f"{good[0].folder}/{VALIDATION}/" if good else ""
+    report = f"{place}{REPORT}" if place and (folder / place / REPORT).is_file() else place
     return Entry(value, state, report, seen)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cryoweave.pipeline.inputs import file_digest, model_inputs
 from cryoweave.pipeline.plan import prepare
 from cryoweave.pipeline.settings import shared_settings
 from cryoweave.pipeline.validation import validators
-from cryoweave.pipeline.wiring import Wired, check_needs
+from cryoweave.pipeline.wiring import check_needs
 
 SHARED = ("resolution", "contour", "symmetry")
 """Fields of a target that every step with a parameter of that name gets."""
@@ -39,6 +40,8 @@ class Options:
         Parameters for all recipes that have the step, ``"step.param" -> value``.
     reuse
         Whether the cells of one map take each other's steps that ran alike.
+    pages
+        Whether each model has its report and scripts for viewers, two megabytes.
     """
 
     threads: int = 1
@@ -47,6 +50,7 @@ class Options:
     validators: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     reuse: bool = True
+    pages: bool = True
 
 
 @dataclass(frozen=True)
@@ -203,17 +207,44 @@ def plan_cell(cell: Cell, options: Options, digests: Digests) -> Planned:
     PluginError
         If a plugin of the recipe, or something that it needs, is missing.
     """
-    recipe = load_recipe(cell.source)
-    settings = _settings(cell, recipe, options)
-    prepare(recipe, _all_inputs(recipe), settings)  # what is wrong now is wrong with recipe or settings
+    settings = _settings(cell, load_recipe(cell.source), options)
+    chain = _wired(cell.source, tuple(inputs_of(cell.target, cell.source)), json.dumps(settings, sort_keys=True))
+    if isinstance(chain, str):
+        return Planned(cell, unfit=chain)
+    return Planned(cell, _key(cell, chain.steps, options, digests), settings, chain.takes)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A recipe with some inputs and settings: its steps in JSON's types, and the inputs that they take."""
+
+    steps: list[dict[str, Any]]
+    takes: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)  # of many maps most have the same inputs and settings
+def _wired(source: str, given: tuple[str, ...], settings: str) -> "_Chain | str":
+    """The chain, or why it does not suit the inputs."""
+    recipe, some, chosen = load_recipe(source), Path(), json.loads(settings)
+    prepare(recipe, _all_inputs(recipe), chosen)  # what is wrong now is wrong with recipe or settings
     try:
-        wired = prepare(recipe, inputs_of(cell.target, recipe), settings)
+        wired = prepare(recipe, dict.fromkeys(given, some), chosen)
     except UsageError as error:
-        return Planned(cell, unfit=str(error))
+        return str(error)
     check_needs(wired)
     taken = {source for step in wired.steps for source in step.sources.values() if source.startswith(_INPUT)}
-    key = _key(cell, wired, options, digests)
-    return Planned(cell, key, settings, tuple(sorted(source.removeprefix(_INPUT) for source in taken)))
+    steps = [
+        {
+            "step": step.name,
+            "stage": step.stage.id,
+            "version": step.stage.version,
+            "package": step.package,
+            "params": step.params.model_dump(mode="json"),
+            "sources": dict(step.sources),
+        }
+        for step in wired.steps
+    ]
+    return _Chain(steps, tuple(sorted(source.removeprefix(_INPUT) for source in taken)))
 
 
 def _all_inputs(recipe: Recipe) -> dict[str, Any]:
@@ -236,18 +267,7 @@ def _settings(cell: Cell, recipe: Recipe, options: Options) -> dict[str, Any]:
     return shared | own
 
 
-def _key(cell: Cell, wired: Wired, options: Options, digests: Digests) -> str:
-    steps = [
-        {
-            "step": step.name,
-            "stage": step.stage.id,
-            "version": step.stage.version,
-            "package": step.package,
-            "params": step.params.model_dump(mode="json"),
-            "sources": dict(step.sources),
-        }
-        for step in wired.steps
-    ]
+def _key(cell: Cell, steps: list[dict[str, Any]], options: Options, digests: Digests) -> str:
     target = cell.target
     known = {
         "steps": steps,

@@ -182,6 +182,7 @@ def run_bench(
     only_failed: bool = False,
     keep_going: bool = True,
     watch: Watch = lambda _outcome, _done, _total: None,
+    command: Sequence[str] = (),
 ) -> list[Outcome]:
     """Run what is missing.
 
@@ -199,6 +200,8 @@ def run_bench(
         Go on after a cell that failed.
     watch
         Called for each cell that ended.
+    command
+        Another program than ours in each cell, to try the rest.
 
     Returns
     -------
@@ -212,7 +215,7 @@ def run_bench(
     with locked(bench.folder):
         todo = to_do(bench, only_failed)
         found: dict[str, Outcome] = {}
-        with closing(_run(bench, todo, executor, limits)) as running:
+        with closing(_run(bench, todo, executor, limits, tuple(command))) as running:
             for outcome in running:
                 found[outcome.cell] = outcome
                 watch(outcome, len(found), len(todo))
@@ -224,14 +227,19 @@ def run_bench(
 
 
 def _run(
-    bench: Bench, todo: Sequence[Planned], context: AbstractContextManager[Executor], limits: Limits
+    bench: Bench,
+    todo: Sequence[Planned],
+    context: AbstractContextManager[Executor],
+    limits: Limits,
+    command: Sequence[str],
 ) -> Generator[Outcome]:
     """Each cell's outcome as it ends; leaving early stops all others."""
     with context as executor:
         futures: dict[Future[Outcome], Planned] = {}
         try:
             for planned in todo:
-                futures[executor.submit(run_cell, str(bench.place(planned.cell).absolute()), limits)] = planned
+                place = str(bench.place(planned.cell).absolute())
+                futures[executor.submit(run_cell, place, limits, command)] = planned
             for future in as_completed(futures):
                 yield _outcome(future, futures.pop(future))
         finally:

@@ -166,14 +166,14 @@ def _result(folder: Path, identity: str) -> Result:
     values, metrics, error = dict(cost), dict(COSTS), outcome.error
     state = outcome.state
     if state is State.DONE:
-        from cryoweave.io.scores import read_scores
+        from cryoweave.io.scores import read_whole
 
         try:
-            scores = read_scores(place / VALIDATION)
+            scores, meanings = read_whole(place / VALIDATION)
         except CryoweaveError as damage:
             state, error = State.NO_RESULT, str(damage)
         else:
-            values, metrics = {**scores.whole, **cost}, {**scores.metrics, **COSTS}
+            values, metrics = {**scores, **cost}, {**meanings, **COSTS}
     return Result(target, recipe, int(seed), state, error, takes, values, metrics)
 
 

@@ -54,7 +54,12 @@ def differences(table: NDArray[np.float64]) -> list[list[Mean]]:
     ``[i][j]``: recipe i less recipe j.
     """
     recipes = range(table.shape[1])
-    return [[mean_of(table[:, i] - table[:, j]) for j in recipes] for i in recipes]
+    found = {(i, j): mean_of(table[:, i] - table[:, j]) for i in recipes for j in recipes if i <= j}
+    return [[found[i, j] if i <= j else _negative(found[j, i]) for j in recipes] for i in recipes]
+
+
+def _negative(mean: Mean) -> Mean:
+    return Mean(-mean.value, -mean.high, -mean.low, mean.count)
 
 
 def ranked(table: NDArray[np.float64], higher_is_better: bool | None) -> list[int]:

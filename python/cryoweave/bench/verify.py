@@ -59,18 +59,19 @@ def verify(folder: Path) -> Iterator[Verdict]:
 
 
 def _verdict(folder: Path, cell: Result) -> Verdict:
-    from cryoweave.io.scores import read_scores
+    from cryoweave.io.scores import read_whole
 
     place, name = folder / cell.folder, cell.folder.partition("/")[2]
     try:
         spec = json.loads((place / SPEC).read_bytes())
         model = built(place / RUN, (read_record(place / RUN) or {}).get("outputs", {}))
         with tempfile.TemporaryDirectory() as scratch:
-            judge(model, Target.model_validate(spec["target"]), spec, Path(scratch) / VALIDATION)
-            found = read_scores(Path(scratch) / VALIDATION).whole
+            target = Target.model_validate(spec["target"])
+            judge(model, target, spec | {"pages": False}, Path(scratch) / VALIDATION)
+            found = read_whole(Path(scratch) / VALIDATION)[0]
     except (CryoweaveError, OSError, ValueError, KeyError) as error:
         return Verdict(name, error=str(error))
-    shown = read_scores(place / VALIDATION).whole
+    shown = read_whole(place / VALIDATION)[0]
     names = dict.fromkeys([*shown, *found])
     pairs = [(one, shown.get(one, math.nan), found.get(one, math.nan)) for one in names]
     return Verdict(name, len(found), tuple(pair for pair in pairs if not _close(*pair[1:])))

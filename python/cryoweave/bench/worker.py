@@ -49,6 +49,7 @@ def work(folder: Path, lenders: list[str]) -> None:
         device=spec["device"],
         time_budget=spec["time_budget"],
         given={name: path for name, path in inputs.items() if name in spec["takes"]},
+        pages=False,  # those of the validation show the same model, and how good it is
     )
     judge(built(folder / RUN, result.record["outputs"]), target, spec, folder / VALIDATION)
 
@@ -92,7 +93,7 @@ def judge(model: Path, target: Target, spec: dict[str, Any], folder: Path) -> No
         raise next(iter(result.failed.values()), StageError("no validator judges this model", "give a reference"))
     findings = (*check_given(inputs, target.resolution), *check_placed(subject.model, values["density"]))
     judged = Judged(spec["cell"], subject.model, subject.path, result, list(subject.notes), findings)
-    write_validation(folder, judged, inputs, **common)
+    write_validation(folder, judged, inputs, **common, pages=spec["pages"])
 
 
 def main(folder: Path, parent: int, lenders: list[str]) -> int:

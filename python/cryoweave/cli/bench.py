@@ -64,6 +64,10 @@ def run(
     reuse: Annotated[
         bool, typer.Option("--reuse/--no-reuse", help="Let the cells of one map share steps that run alike.")
     ] = True,
+    pages: Annotated[
+        bool,
+        typer.Option("--pages/--no-pages", help="Whether each model gets its report, 2 MB, and files for viewers."),
+    ] = True,
     only_failed: Annotated[
         bool, typer.Option("--only-failed", help="Run those again that failed, and nothing else.")
     ] = False,
@@ -109,6 +113,7 @@ def run(
         validators=chosen_validators(_names(validators)),
         settings=_settings(set_ or []),
         reuse=reuse,
+        pages=pages,
     )
     bench = drive.prepare_bench(output, targets, named_recipes(_names(recipes)), _seeds(seeds), options)
     if dry_run:

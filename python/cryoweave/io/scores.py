@@ -83,15 +83,10 @@ def read_scores(folder: str | Path) -> ScoreTable:
     """
     folder = Path(folder)
     table, record = folder / "scores.tsv", folder / "scores.json"
-    value = read_json(record, {"schema": str, "metrics": dict, "whole": dict, "curves": dict})
-    if value["schema"] != SCHEMA:
-        raise InputError(f"{record} has the schema {value['schema']!r}, wanted {SCHEMA!r}", "use the same version")
-    metrics = {name: _metric(record, name, entry) for name, entry in value["metrics"].items()}
+    value = _record(record)
     names = [name for name in header_of(table) if name not in _IDENTITY]
     columns = read_table(table, {**_IDENTITY, **dict.fromkeys(names, np.float64)})
-    whole = {name: np.nan if number is None else number for name, number in value["whole"].items()}
-    if not all(isinstance(number, int | float) for number in whole.values()):
-        raise InputError(f"{record}: a value under 'whole' is no number", "make the file again")
+    whole, metrics = _whole(record, value)
     return ScoreTable(
         chain=columns["auth_asym_id"],
         residue_number=columns["auth_seq_id"],
@@ -102,6 +97,34 @@ def read_scores(folder: str | Path) -> ScoreTable:
         metrics=metrics,
         curves={name: _curve(record, name, entry) for name, entry in value["curves"].items()},
     )
+
+
+def read_whole(folder: str | Path) -> tuple[dict[str, float], dict[str, Metric]]:
+    """Scores of the whole model and what they mean, without those of its residues.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another schema.
+    """
+    record = Path(folder) / "scores.json"
+    whole, metrics = _whole(record, _record(record))
+    return whole, {name: metrics[name] for name in whole if name in metrics}
+
+
+def _record(path: Path) -> dict[str, Any]:
+    value = read_json(path, {"schema": str, "metrics": dict, "whole": dict, "curves": dict})
+    if value["schema"] != SCHEMA:
+        raise InputError(f"{path} has the schema {value['schema']!r}, wanted {SCHEMA!r}", "use the same version")
+    return dict(value)
+
+
+def _whole(path: Path, value: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Metric]]:
+    metrics = {name: _metric(path, name, entry) for name, entry in value["metrics"].items()}
+    whole = {name: np.nan if number is None else number for name, number in value["whole"].items()}
+    if not all(isinstance(number, int | float) for number in whole.values()):
+        raise InputError(f"{path}: a value under 'whole' is no number", "make the file again")
+    return whole, metrics
 
 
 def _metric(path: Path, name: str, entry: Any) -> Metric:

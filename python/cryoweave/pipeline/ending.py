@@ -57,11 +57,9 @@ class Found:
 
 
 def finish(
-    folder: Path, wired: Wired, record: Record, inputs: Mapping[str, RunInput], found: Found
+    folder: Path, wired: Wired, record: Record, inputs: Mapping[str, RunInput], found: Found, *, pages: bool = True
 ) -> ScoreTable | None:
-    """Write all files of a run that is done; its scores in one table."""
-    from cryoweave.report import read_run
-
+    """Write all files of a run that is done, with or without those for people; its scores in one table."""
     model, tables = found.model, found.tables
     scores = merge_scores(tables)
     named = {step: list(names.values()) for (step, _), names in zip(tables, score_names(tables), strict=True)}
@@ -75,10 +73,20 @@ def finish(
     record.write(state="done", outputs=outputs, **({"confidence": sure} if sure else {}))
     if sure and sure["mean"] < LOW_CONFIDENCE:
         log.warning("the mean confidence of the model is only %.2f: it may well be wrong everywhere", sure["mean"])
+    if pages:
+        _write_pages(folder, record, inputs, model, scores)
+    return scores
+
+
+def _write_pages(
+    folder: Path, record: Record, inputs: Mapping[str, RunInput], model: Model | None, scores: ScoreTable | None
+) -> None:
+    from cryoweave.report import read_run
+
     shown = read_run(folder)
     reference = inputs.get("reference")
     if model is not None:
-        outputs |= write_scripts(
+        scripts = write_scripts(
             folder,
             model,
             scores,
@@ -86,9 +94,8 @@ def finish(
             reference_path=reference.paths[0] if reference else None,
             level=shown.contour if shown.density is not None else None,
         )
-        record.write(outputs=outputs)
+        record.write(outputs=record.entries["outputs"] | scripts)
     report(folder, record, shown)
-    return scores
 
 
 def confidence_of(model: Model) -> dict[str, float] | None:

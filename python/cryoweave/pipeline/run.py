@@ -2,10 +2,7 @@
 
 import logging
 import math
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +24,6 @@ from cryoweave.pipeline.gate import check_before, told
 from cryoweave.pipeline.inputs import RunInput, load_inputs, model_inputs
 from cryoweave.pipeline.lock import LOCK, locked
 from cryoweave.pipeline.measure import measured
-from cryoweave.pipeline.outputs import UNFINISHED, remove_outputs
 from cryoweave.pipeline.plan import describe, prepare, why_forced
 from cryoweave.pipeline.record import (
     EARLIER,
@@ -40,9 +36,8 @@ from cryoweave.pipeline.record import (
     remove_stale_stages,
     write_run_toml,
 )
+from cryoweave.pipeline.scratch import clean, scratch_folder
 from cryoweave.pipeline.wiring import Wired, WiredStep, check_needs, select
-
-_SCRATCH = ".scratch-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +98,7 @@ def run(
     time_budget: float | None = None,
     progress: Watch | None = None,
     given: Mapping[str, str | Path] | None = None,
+    pages: bool = True,
 ) -> RunResult:
     """Run a recipe; what an earlier run in the folder left is used where nothing that made it has changed.
 
@@ -148,6 +144,8 @@ def run(
         Gets every event; see :data:`cryoweave.pipeline.events.Watch`.
     given
         Files of other programs, by the id of their format.
+    pages
+        Whether to write the report and the scripts for viewers.
 
     Raises
     ------
@@ -191,7 +189,7 @@ def run(
                 log.warning("%s", told(finding))
             entries = {"seed": begin.seed, "threads": count, "device": chosen}
             budget = Budget(time_budget) if time_budget is not None else None
-            return _Run(folder, wired, forced, start, values, lenders, journal, log, entries, budget).go()
+            return _Run(folder, wired, forced, start, values, lenders, journal, log, entries, budget, pages).go()
 
 
 class _Run:
@@ -209,9 +207,10 @@ class _Run:
         log: logging.Logger,
         settings: Mapping[str, Any],
         budget: Budget | None,
+        pages: bool,
     ) -> None:
         earlier = finished(folder)
-        _clean(folder, keep_outputs=earlier is not None)
+        clean(folder, keep_outputs=earlier is not None)
         self.folder, self.wired, self.forced, self.start = folder, wired, forced, start
         self.lenders, self.journal, self.log = lenders, journal, log
         self.inputs = {name: entry.on_disk(name, folder) for name, entry in inputs.items()}
@@ -221,7 +220,7 @@ class _Run:
         self.record = Record(folder, new_entries(wired, self.inputs, earlier, **settings))
         if budget is not None:
             self.record.entries["time_budget"] = budget.seconds
-        self.context, self.budget = settings, budget
+        self.context, self.budget, self.pages = settings, budget, pages
 
     def go(self) -> RunResult:
         """All steps, then the files that people open; the record says how it ended."""
@@ -243,7 +242,8 @@ class _Run:
             state = "failed"
             self.record.write(state=state, error=str(error) or type(error).__name__)
             self.log.error("%s", error)
-            self._report_failure()
+            if self.pages:
+                self._report_failure()
             raise
         finally:
             if state == "interrupted":
@@ -315,7 +315,7 @@ class _Run:
         self._observe(hook.cryoweave_stage_started, step=step.name, stage=step.stage)
         step.stage.function()  # imported before the clock starts
         left = self.wired.steps[self.wired.steps.index(step) :]
-        with _scratch(self.folder) as scratch:
+        with scratch_folder(self.folder) as scratch:
             ctx = Context(
                 **self.context,
                 until=self.budget.until(left) if self.budget and step.stage.anytime else math.inf,
@@ -366,32 +366,10 @@ class _Run:
             del self.values[source]
 
     def _finish(self) -> RunResult:
-        scores = finish(self.folder, self.wired, self.record, self.inputs, self.found)
+        scores = finish(self.folder, self.wired, self.record, self.inputs, self.found, pages=self.pages)
         return RunResult(self.folder, self.record.entries, self.found.model, scores, self.found.poses)
 
 
 def _entry(step: WiredStep, kept: Kept, place: str) -> dict[str, Any]:
     taken = {name: kept.entry.get(name) for name in ("key", "digest", "seconds", "cpu_seconds", "peak_mb", "facts")}
     return {**describe(step), **taken, "folder": place}
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _clean(folder: Path, keep_outputs: bool) -> None:
-    """Remove what a killed run left half-done, and outputs that no run calls its own."""
-    (folder / "stages").mkdir(exist_ok=True)
-    for left in (*folder.glob(f"{_SCRATCH}*"), *folder.glob(".*.tmp"), *(folder / "stages").glob(".*.tmp")):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-    if not keep_outputs:
-        remove_outputs(folder)
-    (folder / UNFINISHED).unlink(missing_ok=True)

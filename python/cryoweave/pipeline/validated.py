@@ -108,6 +108,7 @@ def write_validation(
     resolution: float | None = None,
     contour: float | None = None,
     threads: int = 0,
+    pages: bool = True,
 ) -> dict[str, str]:
     """Write model, scores, scripts for viewers, citations, report and record into a folder.
 
@@ -121,6 +122,8 @@ def write_validation(
         What it was judged by: ``density``, ``reference``, ``sequences``, half maps.
     resolution, contour, threads
         As given.
+    pages
+        Whether to write the report and the scripts for viewers.
 
     Returns
     -------
@@ -147,11 +150,13 @@ def write_validation(
         )
         write_json(folder / RECORD, record)
     # The record on disk claims nothing until all files are there; the page already says how it ended.
-    shown = read_run(folder, {name: entry.value for name, entry in inputs.items()})
-    shown.record["state"] = state
-    outputs |= _scripts(folder, judged, inputs, shown)
-    write_report(folder, shown)
-    record |= {"outputs": {**outputs, "scene": SCENE, "report": REPORT}, "state": state}
+    if pages:
+        shown = read_run(folder, {name: entry.value for name, entry in inputs.items()})
+        shown.record["state"] = state
+        outputs |= _scripts(folder, judged, inputs, shown)
+        write_report(folder, shown)
+        outputs |= {"scene": SCENE, "report": REPORT}
+    record |= {"outputs": outputs, "state": state}
     write_json(folder / RECORD, record)
     return dict(record["outputs"])
 
