@@ -18,7 +18,7 @@ from cryoweave.bench.worker import RUN, VALIDATION
 from cryoweave.data import Metric
 from cryoweave.errors import CryoweaveError, InputError, UsageError
 from cryoweave.pipeline.chain import near
-from cryoweave.pipeline.record import read_record
+from cryoweave.pipeline.record import cost_of, read_record
 
 RESULTS = "results.tsv"
 COLUMNS = ("target", "recipe", "seed", "state", "metric", "value")
@@ -190,13 +190,11 @@ def _spec(place: Path) -> dict[str, Any]:
 def _cost(place: Path, outcome: Outcome) -> dict[str, float]:
     if outcome.state is State.UNFIT:
         return {}
-    steps = (read_record(place / RUN) or {}).get("steps", [])
-    peak = max((step.get("peak_mb") or 0.0 for step in steps), default=0.0)
-    if not steps or outcome.state is not State.DONE:  # what it took until it ended
-        cost = {"seconds": outcome.seconds, "cpu_seconds": outcome.cpu_seconds}
-    else:
-        cost = {name: float(sum(step.get(name) or 0.0 for step in steps)) for name in ("seconds", "cpu_seconds")}
-    return cost | {"peak_gb": max(peak, outcome.peak_mb) / 1000}
+    own = {"seconds": outcome.seconds, "cpu_seconds": outcome.cpu_seconds, "peak_gb": outcome.peak_mb / 1000}
+    if outcome.state is not State.DONE:
+        return own  # what it took until it ended
+    steps = cost_of(read_record(place / RUN) or {})
+    return {**own, **steps, "peak_gb": max(own["peak_gb"], steps.get("peak_gb", 0.0))}
 
 
 def write_results(results: Results, path: Path) -> None:

@@ -1,5 +1,7 @@
 """Averages over maps, and differences between recipes, with what chance makes of them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,6 +66,11 @@ def _negative(mean: Mean) -> Mean:
 
 def ranked(table: NDArray[np.float64], higher_is_better: bool | None) -> list[int]:
     """Recipes from the best mean to the worst; those with none last."""
-    sign = 1 if higher_is_better is False else -1
-    means = [mean_of(column).value for column in table.T]
-    return sorted(range(len(means)), key=lambda j: (np.isnan(means[j]), sign * np.nan_to_num(means[j])))
+    means = [float(np.mean(known)) if len(known := column[np.isfinite(column)]) else np.nan for column in table.T]
+    return best_first(means, higher_is_better)
+
+
+def best_first(values: Sequence[float], higher_is_better: bool | None) -> list[int]:
+    """Places of values from the best to the worst; NaN last, and equal ones in their order."""
+    sign = -1 if higher_is_better else 1
+    return sorted(range(len(values)), key=lambda i: (np.isnan(values[i]), sign * np.nan_to_num(values[i])))

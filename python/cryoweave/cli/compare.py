@@ -1,5 +1,6 @@
 """``cryoweave compare``: runs side by side."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ def compare(
     markdown: Annotated[bool, typer.Option("--md", help="Print a Markdown table.")] = False,
     as_json: console.Json = False,
 ) -> None:
-    """Recipe, differing parameters, scores and seconds of several runs, one column a run."""
+    """Recipe, cost, scores and differing parameters of several runs, one column a run."""
     if markdown and as_json:
         raise UsageError("--md and --json exclude each other", "choose one of them")
     runs = [read_run(folder) for folder in folders]
@@ -61,15 +62,15 @@ def read_run(folder: Path) -> Run:
     InputError
         If the folder holds no run.
     """
-    from cryoweave.io.scores import read_scores
+    from cryoweave.io.scores import read_whole
     from cryoweave.pipeline.lock import in_use
-    from cryoweave.pipeline.record import read_record
+    from cryoweave.pipeline.record import cost_of, read_record
 
     record = read_record(folder)
     if record is None or not isinstance(record.get("steps"), list):
         raise InputError(f"{folder} is not the folder of a run", "give folders that `cryoweave run` wrote")
     facts = {name: record.get(name) for name in ("recipe", "state", "seconds", "seed", "threads", "device")}
-    facts["seconds"] = _seconds(record)
+    facts |= cost_of(record)
     if sure := record.get("confidence"):
         facts |= {"mean confidence": sure["mean"], f"share below {sure['low_below']:g}": sure["low_share"]}
     if facts["state"] == "running" and not in_use(folder):
@@ -85,22 +86,15 @@ def read_run(folder: Path) -> Run:
     if earlier := record.get("earlier"):
         facts["model and scores there"] = f"of the run of {str(earlier.get('started'))[:16]}"
     elif (folder / "scores.json").is_file():
-        scores = read_scores(folder)
-        run.scores, run.metrics = dict(scores.whole), dict(scores.metrics)
+        run.scores, run.metrics = read_whole(folder)
     return run
-
-
-def _seconds(record: dict[str, Any]) -> float | None:
-    """What all steps took when they ran; that a later run found them kept made them no faster."""
-    known = [step["seconds"] for step in record["steps"] if isinstance(step.get("seconds"), int | float)]
-    return sum(known) if known else record.get("seconds")
 
 
 def _groups(runs: list[Run], all_params: bool) -> Iterator[Rows]:
     yield _table([run.facts for run in runs])
+    yield _table([run.scores for run in runs])
     params = _table([run.params for run in runs])
     yield {name: row for name, row in params.items() if all_params or _differs(row)}
-    yield _table([run.scores for run in runs])
 
 
 def _table(columns: list[dict[str, Any]]) -> Rows:
@@ -114,18 +108,15 @@ def _differs(row: list[Any]) -> bool:
 
 def _sorted(runs: list[Run], name: str) -> list[Run]:
     """Best first; runs without the value last."""
+    from cryoweave.bench.statistics import best_first
+
     known = sorted({key for run in runs for key in (*run.scores, "seconds")})
     if name not in known:
         raise UsageError(f"no run has the score {name!r}", f"there are: {', '.join(known)}")
     metric = next((run.metrics[name] for run in runs if name in run.metrics), None)
-    sign = -1 if metric is not None and metric.higher_is_better else 1
-
-    def key(run: Run) -> tuple[bool, float]:
-        value = run.scores.get(name, run.facts.get(name))
-        usable = isinstance(value, int | float) and value == value
-        return not usable, sign * float(value) if usable and value is not None else 0.0
-
-    return sorted(runs, key=key)
+    values = [run.scores.get(name, run.facts.get(name)) for run in runs]
+    known_values = [float(value) if isinstance(value, int | float) else math.nan for value in values]
+    return [runs[i] for i in best_first(known_values, metric is not None and metric.higher_is_better)]
 
 
 def _text(value: Any) -> str:

@@ -88,8 +88,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def markdown(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A Markdown table on stdout."""
-    for row in (headers, ["---"] * len(headers), *rows):
-        data("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
+
+    def line(row: Sequence[Any]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |"
+
+    data(line(headers))
+    data("|" + "---|" * len(headers))
+    for row in rows:
+        data(line(row))
 
 
 def _ruled(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -136,6 +136,20 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return entries if isinstance(entries, dict) else None
 
 
+def cost_of(record: Mapping[str, Any]) -> dict[str, float]:
+    """What all steps took when they ran, also those that a later run found kept: seconds, CPU seconds, largest memory.
+
+    What no step tells is not in it.
+    """
+    steps = [step for step in record.get("steps", []) if isinstance(step, dict)]
+    known = {
+        name: [float(step[name]) for step in steps if isinstance(step.get(name), int | float)]
+        for name in ("seconds", "cpu_seconds", "peak_mb")
+    }
+    cost = {name: sum(values) for name, values in known.items() if values and name != "peak_mb"}
+    return cost | ({"peak_gb": max(known["peak_mb"]) / 1000} if known["peak_mb"] else {})
+
+
 def check_folder(folder: Path, recipe: Recipe, lock: str) -> None:
     """Refuse a folder that a run of this recipe may not use.
 
