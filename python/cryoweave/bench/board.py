@@ -15,7 +15,8 @@ from cryoweave.bench.sheet import Target
 from cryoweave.bench.statistics import differences, mean_of, ranked
 from cryoweave.bench.watching import State
 from cryoweave.bench.worker import VALIDATION
-from cryoweave.data import Mean, Metric
+from cryoweave.data import Metric
+from cryoweave.data.means import Mean
 from cryoweave.errors import CryoweaveError, UsageError
 from cryoweave.pipeline.chain import load_recipe, near
 from cryoweave.pipeline.outputs import MODEL, REPORT

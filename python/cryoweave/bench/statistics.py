@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import Mean
+from cryoweave.data.means import Mean
 
 DRAWS, FEWEST = 10_000, 1_000
 """Of the bootstrap; of very many maps fewer are as good."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cryoweave.bench.drive import Bench
     from cryoweave.bench.watching import Outcome
-    from cryoweave.data import Mean
+    from cryoweave.data.means import Mean
     from cryoweave.report.leaderboard import Board
 
 app = typer.Typer(help="Many maps and many recipes, side by side.", no_args_is_help=True)

@@ -3,7 +3,6 @@
 from cryoweave.data.bonds import BondGraph
 from cryoweave.data.density import DensityMap, ProbabilityMaps
 from cryoweave.data.frame import Frame
-from cryoweave.data.means import Mean
 from cryoweave.data.model import Model
 from cryoweave.data.models import ModelSet
 from cryoweave.data.points import PointCloud
@@ -18,7 +17,6 @@ __all__ = [
     "Curve",
     "DensityMap",
     "Frame",
-    "Mean",
     "Metric",
     "Model",
     "ModelSet",

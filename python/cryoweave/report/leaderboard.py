@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cryoweave.data import Mean, Metric
+from cryoweave.data import Metric
+from cryoweave.data.means import Mean
 from cryoweave.io.atomic import atomic_file
 from cryoweave.report.curves import BOTTOM, LEFT, RIGHT, TOP, Axis
 from cryoweave.report.overlay import Overlay, OverlayView, color_of, view_of
