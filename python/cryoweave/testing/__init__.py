@@ -1,4 +1,4 @@
-"""What plugin authors import in their tests; needs pytest."""
+"""What plugin authors import in their tests."""
 
 from cryoweave.testing.contract import StageContract
 from cryoweave.testing.predicted import predicted_like

@@ -5,13 +5,13 @@ import signal
 import threading
 import time
 import typing
+import unittest
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pytest
 
 from cryoweave.data import BondGraph, DensityMap, Model, PointCloud, Poses, ProbabilityMaps, Traces
 from cryoweave.data.poses import COMMON_MEASURES
@@ -72,13 +72,13 @@ class StageContract:
         """Inputs by name, then ``params``, then ``ctx``, annotated with the record's types."""
         function = self.stage.function()
         hints = typing.get_type_hints(function)
-        assert list(inspect.signature(function).parameters) == [*self.stage.takes, "params", "ctx"]
-        for name, kind in self.stage.takes.items():
-            wanted = kind | None if name in self.stage.optional else kind
-            assert hints.get(name) == wanted, f"{name} is annotated {hints.get(name)}, wanted {wanted}"
-        assert issubclass(self.stage.params, hints["params"])
-        assert hints["ctx"] is Context
-        assert hints["return"] == self.stage.gives
+        named, wanted = list(inspect.signature(function).parameters), [*self.stage.takes, "params", "ctx"]
+        assert named == wanted, f"the function takes {', '.join(named)}; its record says {', '.join(wanted)}"
+        kinds = {name: kind | None if name in self.stage.optional else kind for name, kind in self.stage.takes.items()}
+        for name, kind in {**kinds, "ctx": Context, "return": self.stage.gives}.items():
+            assert hints.get(name) == kind, f"{name} is annotated {hints.get(name)}, wanted {kind}"
+        taken = hints.get("params")
+        assert taken and issubclass(self.stage.params, taken), f"params is annotated {taken}, wanted {self.stage.params}"
 
     def test_gives_what_it_says_and_leaves_inputs_alone(self, tmp_path: Path) -> None:
         """The output is of type ``gives``; every array of every input is what it was."""
@@ -87,18 +87,20 @@ class StageContract:
         assert not unknown, f"inputs() gives {unknown}, which the stage does not take"
         before = {name: digest(value) for name, value in inputs.items()}
         found = self.run(Context(scratch=tmp_path), **inputs)
-        assert isinstance(found, self.stage.gives)
+        gives = self.stage.gives.__name__
+        assert isinstance(found, self.stage.gives), f"it gave {type(found).__name__}, its record says {gives}"
         if isinstance(found, Poses):
             came = {name for value in inputs.values() if isinstance(value, Poses) for name in value.measures}
             unexplained = {*found.measures} - {*self.stage.measures} - {*COMMON_MEASURES} - came
             assert not unexplained, f"say in Stage.measures what {unexplained} means"
-        assert {name: digest(value) for name, value in inputs.items()} == before
+        changed = [name for name, value in inputs.items() if digest(value) != before[name]]
+        assert not changed, f"it changed its input {', '.join(changed)}"
 
     def test_same_seed_gives_the_same_result(self, tmp_path: Path) -> None:
         """Bit for bit, and whatever the number of threads."""
         first = self.run(Context(seed=7, threads=1, scratch=tmp_path), **self.inputs())
         again = self.run(Context(seed=7, threads=2, scratch=tmp_path), **self.inputs())
-        assert digest(first) == digest(again)
+        assert digest(first) == digest(again), "one seed gave two results (the first on one thread, the other on two)"
 
     def test_an_empty_input_is_a_clear_error(self, tmp_path: Path) -> None:
         """A map of zeros, no points, no atoms: an expected error that says what to do next."""
@@ -107,10 +109,13 @@ class StageContract:
             nothing = empty(inputs[name])
             if nothing is None:
                 continue
-            with pytest.raises(CryoweaveError) as error:
+            try:
                 self.run(Context(scratch=tmp_path), **{**inputs, name: nothing})
-            assert str(error.value), f"the error for an empty {name} has no message"
-            assert error.value.hint, f"the error for an empty {name} ({error.value}) has no hint"
+            except CryoweaveError as error:
+                assert str(error), f"the error for an empty {name} has no message"
+                assert error.hint, f"the error for an empty {name} ({error}) has no hint"
+            else:
+                raise AssertionError(f"an empty {name} is no error; if it is no mistake, name it in may_be_empty")
 
     def test_progress_can_stop_it(self, tmp_path: Path) -> None:
         """Whoever calls ``ctx.progress`` lets its ``KeyboardInterrupt`` through."""
@@ -138,7 +143,7 @@ class StageContract:
         work()
         taken = time.perf_counter() - begun
         if taken < 0.2:
-            pytest.skip("done in less than 0.2 s: nothing to interrupt")
+            raise unittest.SkipTest("done in less than 0.2 s: nothing to interrupt")  # pytest knows it too
         late = interrupted(work, after=taken / 4)
         assert late is not None, "it swallowed Ctrl-C"
         assert late < CANCELS_WITHIN, f"it went on for {late:.1f} s after Ctrl-C"
