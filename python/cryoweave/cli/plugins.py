@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryoweave.cli import console
+from cryoweave.cli import author, console
 from cryoweave.errors import UsageError
 
 if TYPE_CHECKING:
     from cryoweave.host import PluginRow, Registry
 
 app = typer.Typer(help="The installed plugins: what they bring, whether they work.", no_args_is_help=True)
+app.command("new")(author.new)
+app.command("check")(author.check)
 
 
 @app.command("list")

@@ -1,8 +1,9 @@
-"""What plugin authors import: records, parameters, the context and the hook marker."""
+"""What plugin authors import: records, parameters, the context, programs and the hook marker."""
 
 from cryoweave.host.context import Context
 from cryoweave.host.hookspecs import hookimpl
 from cryoweave.host.params import NoParams, Params, param
+from cryoweave.host.program import Program
 from cryoweave.host.records import Check, CheckResult, Command, Format, Kind, Recipe, Stage, Step
 from cryoweave.host.registry import PluginRow, Registry, registry
 
@@ -16,6 +17,7 @@ __all__ = [
     "NoParams",
     "Params",
     "PluginRow",
+    "Program",
     "Recipe",
     "Registry",
     "Stage",

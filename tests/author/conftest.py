@@ -1,0 +1,51 @@
+"""Packages used as a reader of the guide would, without the minute that an installer takes."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+
+def found_by_python(folder: Path) -> Path:
+    """Write the dist-info that an installer would; the folder of the package's code."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    info = folder / "src" / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    ((group, points),) = project["entry-points"].items()
+    lines = [f"{name} = {target}\n" for name, target in points.items()]
+    (info / "entry_points.txt").write_text(f"[{group}]\n{''.join(lines)}")
+    return folder / "src"
+
+
+@pytest.fixture(scope="session")
+def use():
+    """Make a package's folder known to Python; call Python, pytest and ``cryoweave`` with it."""
+
+    def prepare(folder):
+        code = found_by_python(folder)
+
+        def call(*arguments):
+            path = os.pathsep.join([str(code), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+            return subprocess.run(
+                [sys.executable, *arguments],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": path},
+                capture_output=True,
+                text=True,
+                timeout=250,
+            )
+
+        def cryoweave(*arguments):
+            return call("-c", "from cryoweave.cli.main import main; main()", *map(str, arguments))
+
+        def tests():
+            return call("-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider")
+
+        return SimpleNamespace(folder=folder, call=call, cryoweave=cryoweave, tests=tests)
+
+    return prepare
