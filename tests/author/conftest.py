@@ -24,16 +24,17 @@ def found_by_python(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def use():
-    """Make a package's folder known to Python; call Python, pytest and ``cryoweave`` with it."""
+    """Make packages' folders, which lie side by side, known to Python; call Python and ``cryoweave`` with them."""
 
-    def prepare(folder):
-        code = found_by_python(folder)
+    def prepare(*folders):
+        home = folders[0].parent
+        codes = [str(found_by_python(folder)) for folder in folders]
 
-        def call(*arguments):
-            path = os.pathsep.join([str(code), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        def call(*arguments, folder="."):
+            path = os.pathsep.join([*codes, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
             return subprocess.run(
-                [sys.executable, *arguments],
-                cwd=folder,
+                [sys.executable, *map(str, arguments)],
+                cwd=home / folder,
                 env={**os.environ, "PYTHONPATH": path},
                 capture_output=True,
                 text=True,
@@ -41,11 +42,8 @@ def use():
             )
 
         def cryoweave(*arguments):
-            return call("-c", "from cryoweave.cli.main import main; main()", *map(str, arguments))
+            return call("-c", "from cryoweave.cli.main import main; main()", *arguments)
 
-        def tests():
-            return call("-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider")
-
-        return SimpleNamespace(folder=folder, call=call, cryoweave=cryoweave, tests=tests)
+        return SimpleNamespace(home=home, call=call, cryoweave=cryoweave)
 
     return prepare

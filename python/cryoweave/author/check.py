@@ -10,9 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cryoweave.author.inputs import made_inputs, missing_makers
+from cryoweave.author.inputs import made_inputs, made_params, missing_makers
 from cryoweave.errors import CryoweaveError, NotGivenError, PluginError, UsageError
-from cryoweave.host import PluginRow, Registry, Stage
+from cryoweave.host import Context, Params, PluginRow, Registry, Stage
 from cryoweave.host.doctor import Finding, Health, diagnose
 from cryoweave.testing import StageContract
 
@@ -74,15 +74,12 @@ def check_plugin(registry: Registry, name: str, may_be_empty: Collection[str] = 
         If it is broken.
     """
     row = _row(registry, name)
-    findings = [found for found in diagnose(registry) if found.package == row.package and found.what != "plugin"]
+    findings = [found for found in diagnose(registry, row.package) if found.what != "plugin"]
     stages = [registry.stages[found.id] for found in findings if found.what == "stage" and found.id in registry.stages]
     _known(may_be_empty, stages)
     for found in findings:
-        if found.what != "stage":
-            yield _loaded(found)
-            continue
         yield _loaded(found)
-        if found.id in registry.stages:
+        if found.what == "stage" and found.id in registry.stages:
             stage = registry.stages[found.id]
             yield _named(stage, row)
             yield from _contract(registry, stage, may_be_empty, runs=found.health is Health.OK)
@@ -125,13 +122,15 @@ def _contract(registry: Registry, stage: Stage, may_be_empty: Collection[str], *
     """Verdicts of the contract's tests; those that run the stage only where it can be run on made inputs."""
     contract = contract_of(registry, stage, may_be_empty)
     tests = [getattr(contract, name) for name in vars(StageContract) if name.startswith("test_")]
-    still = [test for test in tests if "tmp_path" not in inspect.signature(test).parameters]
-    for test in still if runs else []:
-        yield _verdict(stage, test)
-    moving = [test for test in tests if test not in still]
-    reason = _cannot_run(contract) if runs else None
-    for test in moving if runs else []:
-        yield _verdict(stage, test) if reason is None else Verdict(stage.id, _words(test), Outcome.UNCHECKED, reason)
+    running = [test for test in tests if "tmp_path" in inspect.signature(test).parameters]
+    if not runs:  # it does not load, or lacks a program: that was said
+        return
+    yield from (_verdict(stage, test) for test in tests if test not in running)
+    reason = _cannot_run(contract)
+    if reason is not None:
+        yield Verdict(stage.id, "all that a run of it would show", Outcome.UNCHECKED, reason)
+        return
+    yield from (_verdict(stage, test) for test in running)
 
 
 def contract_of(registry: Registry, stage: Stage, may_be_empty: Collection[str] = ()) -> StageContract:
@@ -143,6 +142,9 @@ def contract_of(registry: Registry, stage: Stage, may_be_empty: Collection[str] 
 
         def inputs(self) -> dict[str, Any]:
             return made_inputs(stage)
+
+        def params(self) -> Params:
+            return made_params(stage)
 
         def registry(self) -> Registry:
             return registry
@@ -156,8 +158,6 @@ def _cannot_run(contract: StageContract) -> str | None:
     lacking = missing_makers(contract.stage)
     if lacking:
         return f"no {' or '.join(lacking)} can be made: {OWN_TEST}"
-    from cryoweave.host import Context
-
     try:
         with tempfile.TemporaryDirectory() as scratch:
             contract.run(Context(scratch=Path(scratch)), **contract.inputs())

@@ -20,7 +20,7 @@ from cryoweave.data import (
     Traces,
 )
 from cryoweave.data.residues import AMINO_ACIDS
-from cryoweave.host import Stage
+from cryoweave.host import Params, Stage
 from cryoweave.testing import ideal_model, perfect_maps, sequences_of, simulated_map
 
 RESOLUTION = 3.0
@@ -51,6 +51,13 @@ def made_inputs(stage: Stage) -> dict[str, Any]:
         elif kind in _MAKERS:
             found[name] = _MAKERS[kind](model)
     return found
+
+
+def made_params(stage: Stage) -> Params:
+    """The defaults; but where a stage wants to be told the map's resolution, that of the made map."""
+    field = stage.params.model_fields.get("resolution")
+    told = {"resolution": RESOLUTION} if field is not None and field.default is None else {}
+    return stage.params(**told)
 
 
 def _maps(model: Model) -> ProbabilityMaps:

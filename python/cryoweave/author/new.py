@@ -61,6 +61,7 @@ def new_plugin(name: str, kind: str, folder: Path, registry: Registry, author: s
             f"the package copier, which writes new plugins, cannot be used: {error}", "pip install 'cryoweave[author]'"
         ) from error
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         run_copy(str(TEMPLATE), target, data={"name": name, "kind": kind, "author": author}, defaults=True, quiet=True)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror or error}", "choose a folder with -o") from error

@@ -1,5 +1,6 @@
 """``cryoweave plugins new`` and ``check``: for authors of plugins."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ def check(
     from cryoweave.author.check import Outcome, check_plugin
     from cryoweave.host import registry
 
+    logging.getLogger("cryoweave.stage").setLevel(logging.CRITICAL)  # what stages say of made inputs helps nobody
     with interruptible("nothing was changed"):
         verdicts = list(check_plugin(registry(), name, may_be_empty or []))
     if as_json:

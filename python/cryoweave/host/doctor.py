@@ -1,7 +1,7 @@
 """What of the installed plugins works, and how to mend what does not."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,33 +42,45 @@ class Finding:
     hint: str = ""
 
 
-def diagnose(registry: Registry) -> Iterator[Finding]:
+def diagnose(registry: Registry, package: str = "") -> Iterator[Finding]:
     """Load everything, run every check.
 
     Parameters
     ----------
     registry
         What to look at.
+    package
+        Look only at what this distribution brings; at everything if empty.
 
     Yields
     ------
     One finding for each plugin, conflict, check, stage, recipe, format and command.
     """
+
+    def own(hook: str, names: Iterable[str]) -> list[str]:
+        return [name for name in names if not package or registry.package_of(hook, name) == package]
+
     for row in registry.plugins:
+        if package not in ("", row.package):
+            continue
         hint = f"reinstall it, or remove it: pip uninstall {row.package}" if row.error else ""
         yield Finding("plugin", row.name, row.package, _broken_if(row.error), row.error, hint)
     for (hook, name), message in registry.conflicts.items():
         origin = registry.package_of(hook, name)
+        if package and package not in message.split():  # the message names both packages
+            continue
         yield Finding(hook[:-1], name, origin, Health.BROKEN, message, "uninstall one of the two packages")
-    checks = {name: run_check(registry, name) for name in registry.checks}
-    yield from checks.values()
-    for stage in registry.stages.values():
+    stages = [registry.stages[name] for name in own("stages", registry.stages)]
+    asked = {*own("checks", registry.checks), *(need for stage in stages for need in stage.needs)}
+    checks = {name: run_check(registry, name) for name in registry.checks if name in asked}
+    yield from (checks[name] for name in own("checks", registry.checks))
+    for stage in stages:
         yield _stage(registry, stage, checks)
-    for recipe in registry.recipes.values():
-        yield _recipe(registry, recipe)
+    for name in own("recipes", registry.recipes):
+        yield _recipe(registry, registry.recipes[name])
     for hook, table in (("formats", registry.formats), ("commands", registry.commands)):
-        for name, record in table.items():
-            yield _loads(hook[:-1], name, registry.package_of(hook, name), record.load)
+        for name in own(hook, table):
+            yield _loads(hook[:-1], name, registry.package_of(hook, name), table[name].load)
 
 
 def run_check(registry: Registry, name: str) -> Finding:
