@@ -2,6 +2,7 @@
 
 import inspect
 import signal
+import tempfile
 import threading
 import time
 import typing
@@ -51,9 +52,11 @@ class StageContract:
         return self.registry().stage(self.stage_id)
 
     def run(self, ctx: Context, **inputs: Any) -> Any:
-        """Call the stage as the pipeline does."""
+        """Call the stage as the pipeline does: with a scratch folder that is empty, and gone afterwards."""
         missing: dict[str, Any] = dict.fromkeys(self.stage.optional)
-        return self.stage.function()(**{**missing, **inputs}, params=self.params(), ctx=ctx)
+        with tempfile.TemporaryDirectory(dir=ctx.scratch) as scratch:
+            ctx = replace(ctx, scratch=Path(scratch))
+            return self.stage.function()(**{**missing, **inputs}, params=self.params(), ctx=ctx)
 
     def test_parameters_are_documented_and_bounded(self) -> None:
         """Each has a help line and a default that its own bounds allow; a number has bounds and says its unit.

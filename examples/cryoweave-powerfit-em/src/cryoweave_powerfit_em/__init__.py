@@ -1,1 +1,1 @@
-"""A model without waters and ligands, by the program gemmi, as a plugin of cryoweave."""
+"""The program PowerFit (powerfit-em), as a plugin of cryoweave."""

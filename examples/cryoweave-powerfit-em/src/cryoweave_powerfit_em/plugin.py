@@ -2,30 +2,42 @@
 
 from importlib.resources import files
 
-from cryoweave.data import Model
+from cryoweave.data import DensityMap, Metric, ModelSet, Poses
 from cryoweave.host import Check, Kind, Params, Program, Recipe, Stage, hookimpl, param
 
-PROGRAM = Program("gemmi", "pip install gemmi-program", version=("--version",))
+PROGRAM = Program("powerfit", "pip install powerfit-em", version=("--version",))
 
 
-class PolymerParams(Params):
-    """Parameters of ``powerfit_em.polymer``."""
+class SearchParams(Params):
+    """Parameters of ``powerfit_em.search``."""
 
-    hydrogens: bool = param(False, "keep hydrogens")
-    limit: float = param(300.0, "time that the program may take", unit="s", gt=0, le=86400)
+    resolution: float | None = param(None, "resolution of the map; must be given", unit="Å", ge=2, le=60)
+    angle_step: float = param(10.0, "largest angle between rotations that are tried", unit="°", ge=2, le=90)
+    laplacian: bool = param(True, "compare Laplacians instead of densities")
+    core_weighted: bool = param(True, "the model's core counts more than its rim")
+    contour: float | None = param(
+        None, "the map's rim is cut off where it is below; a tenth of the maximum if not given", unit="map"
+    )
+    top: int = param(10, "poses of each model to keep", ge=1, le=1000)
+    limit: float = param(3600.0, "time that the program may take for one model", unit="s", gt=0, le=864000)
 
 
+MEASURES = {
+    "fisher_z": Metric("Fisher's z of the local correlation", "", True),
+    "relative_z": Metric("Fisher's z over its expected deviation, by the model's volume and the resolution", "σ", True),
+}
 STAGES = [
     Stage(
-        id="powerfit_em.polymer",
-        kind=Kind.PREPARE,
-        summary="the model without waters and ligands, by the program gemmi",
-        load="cryoweave_powerfit_em.polymer:polymer",
-        takes={"model": Model},
-        gives=Model,
-        params=PolymerParams,
-        needs=("powerfit-em-gemmi",),
-        cites=("10.21105/joss.04200",),  # DOIs of the program and of the work that it follows
+        id="powerfit_em.search",
+        kind=Kind.FIT,
+        summary="models placed by the program PowerFit: local correlation over all rotations and places",
+        load="cryoweave_powerfit_em.search:search",
+        takes={"density": DensityMap, "models": ModelSet},
+        gives=Poses,
+        params=SearchParams,
+        needs=("powerfit-em",),
+        cites=("10.1093/bioinformatics/btv584",),
+        measures=MEASURES,
     )
 ]
 
@@ -45,4 +57,4 @@ def cryoweave_recipes() -> list[Recipe]:
 @hookimpl
 def cryoweave_checks() -> list[Check]:
     """Whether the program is there; `cryoweave plugins doctor` asks."""
-    return [Check("powerfit-em-gemmi", "the program gemmi", "cryoweave_powerfit_em.polymer:check")]
+    return [Check("powerfit-em", "the program powerfit", "cryoweave_powerfit_em.search:check")]
