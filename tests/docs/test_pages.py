@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from cryoweave.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/guide/fit.md", "docs/guide/python.md"]
+PAGES = ["README.md", "docs/guide/fit.md", "docs/guide/python.md", "docs/guide/wrap-a-program.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
