@@ -48,6 +48,6 @@ def test_more_lines_than_there_are():
 
 def test_the_spine_lies_on_the_chain():
     model = ideal_model("E" * 12)
-    found = points(simulated_map(model, resolution=3.0, voxel=0.5), PointsParams(threshold=10.0), Context())
+    found = points(simulated_map(model, resolution=3.0, voxel=0.5), PointsParams(threshold=1.0), Context())
     gaps = np.linalg.norm(found.xyz[:, None] - model.xyz[None], axis=2).min(axis=1)
     assert gaps.max() < 1.5
