@@ -6,7 +6,7 @@ PLUGINS := $(wildcard plugins/*/)
 RUST_WANTED := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 RUST := Cargo.toml $(wildcard rust/*/Cargo.toml) $(shell find rust -name '*.rs')
 
-.PHONY: setup demo test lint bench wheels release-check clean
+.PHONY: setup demo test lint bench adapters wheels release-check clean
 
 # Rust and Python >= 3.11 are all that must be there. What did not change since the last time is not made again.
 setup: .venv/.core .venv/.plugins
@@ -49,6 +49,13 @@ lint: setup
 
 bench: setup
 	for one in peaks mean_shift spanning_tree trace refine thread; do $(BIN)/python benchmarks/$$one.py || exit 1; done
+
+# In an environment of its own, for the pipeliner pins libraries; the program that it runs is this clone's.
+adapters: setup
+	$(PYTHON) -m venv .venv/adapters
+	.venv/adapters/bin/python -m pip install --quiet --disable-pip-version-check pytest --editable adapters/ccpem-pipeliner
+	cd adapters/ccpem-pipeliner && CRYOWEAVE="$(CURDIR)/$(BIN)/cryoweave" \
+		$(CURDIR)/.venv/adapters/bin/python -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider tests
 
 # Host and plugins as wheels and sdists in one folder to install from; for Python >= 3.11 on Linux with glibc >= 2.28, whatever
 # is here. The host's wheel is made from its sdist, so that this is known to be whole, and without the paths of this machine.
