@@ -6,7 +6,7 @@ PLUGINS := $(wildcard plugins/*/)
 RUST_WANTED := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 RUST := Cargo.toml $(wildcard rust/*/Cargo.toml) $(shell find rust -name '*.rs')
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench adapters wheels release-check clean
 
 # Rust and Python >= 3.11 are all that must be there. What did not change since the last time is not made again.
 setup: .venv/.core .venv/.plugins
@@ -50,5 +50,29 @@ lint: setup
 bench: setup
 	for one in peaks mean_shift spanning_tree trace refine thread; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
+# In an environment of its own, for the pipeliner pins libraries; the program that it runs is this clone's.
+adapters: setup
+	$(PYTHON) -m venv .venv/adapters
+	.venv/adapters/bin/python -m pip install --quiet --disable-pip-version-check pytest --editable adapters/ccpem-pipeliner
+	cd adapters/ccpem-pipeliner && CRYOWEAVE="$(CURDIR)/$(BIN)/cryoweave" \
+		$(CURDIR)/.venv/adapters/bin/python -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider tests
+
+# Host and plugins as wheels and sdists in one folder to install from; for Python >= 3.11 on Linux with glibc >= 2.28, whatever
+# is here. The host's wheel is made from its sdist, so that this is known to be whole, and without the paths of this machine.
+# All files of an sdist have one date, by which cargo would take our crates for unchanged: they are made anew.
+wheels: .venv/.tools
+	$(BIN)/python -m pip install --quiet hatchling ziglang
+	rm -rf dist
+	cargo clean --quiet --release --target $$(rustc -vV | sed -n 's/^host: //p') -p cryoweave-core -p cryoweave-py
+	PATH="$(CURDIR)/$(BIN):$$PATH" CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}" \
+		RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo" \
+		$(BIN)/maturin build --quiet --release --sdist --zig --compatibility manylinux_2_28 --out dist
+	for one in $(PLUGINS); do said=$$(cd $$one && $(CURDIR)/$(BIN)/hatchling build -d $(CURDIR)/dist 2>&1) || \
+		{ echo "$$one: $$said" >&2; exit 1; }; done
+
+# The wheels looked into, installed by name into a clean environment, and used far from the source.
+release-check: wheels
+	.ci/release-check
+
 clean:
-	rm -rf .venv target demo-run
+	rm -rf .venv target dist demo-run

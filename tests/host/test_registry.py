@@ -140,3 +140,9 @@ def test_observers_hear_of_stages():
     registry.manager.hook.cryoweave_stage_started(step="one", stage=stage("a.one"))
     registry.manager.hook.cryoweave_stage_finished(step="one", stage=stage("a.one"), record={"seconds": 2})
     assert heard == [("started", "one", "a.one"), ("finished", "one", 2)]
+
+
+def test_without_any_plugin_the_error_says_how_to_get_ours():
+    with pytest.raises(PluginError, match="no plugin is installed") as error:
+        Registry().recipe("any")
+    assert error.value.hint == "pip install 'cryoweave[plugins]'"

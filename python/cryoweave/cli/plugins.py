@@ -19,6 +19,7 @@ app.command("check")(author.check)
 def list_plugins(as_json: console.Json = False) -> None:
     """Name, package, version and state of each plugin; broken ones too."""
     from cryoweave.host import registry
+    from cryoweave.host.registry import HOW_TO_GET, NONE
 
     found = registry()
     rows = [_row(found, plugin) for plugin in found.plugins]
@@ -33,7 +34,7 @@ def list_plugins(as_json: console.Json = False) -> None:
         ],
     )
     if not rows:
-        console.say("no plugin is installed; get the first with: pip install cryoweave-basics")
+        console.say(f"{NONE}; get ours with: {HOW_TO_GET}")
     for row in rows:
         if row["error"]:
             console.say(f"warning: {row['package']} cannot be used: {row['error']}", "yellow")

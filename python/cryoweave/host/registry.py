@@ -15,6 +15,7 @@ from cryoweave.host.records import Check, Command, Format, Recipe, Stage
 
 Record = TypeVar("Record", Stage, Recipe, Format, Check, Command)
 _HOOKS: dict[str, type] = {"stages": Stage, "recipes": Recipe, "formats": Format, "checks": Check, "commands": Command}
+NONE, HOW_TO_GET = "no plugin is installed", "pip install 'cryoweave[plugins]'"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class Registry:
             raise PluginError(self.conflicts[hook, name], "uninstall one of the two packages")
         if name in table:
             return table[name]
+        if not self.plugins:
+            raise PluginError(f"there is no {hook[:-1]} {name!r}: {NONE}", HOW_TO_GET)
         broken = [row for row in self.plugins if row.error]
         if broken:
             raise PluginError(

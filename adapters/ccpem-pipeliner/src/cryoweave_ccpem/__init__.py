@@ -1,0 +1,1 @@
+"""cryoweave as jobs of the CCP-EM pipeliner."""
