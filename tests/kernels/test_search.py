@@ -1,5 +1,6 @@
 """The rotational search against an obvious loop, and by what it must find."""
 
+import pickle
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -371,3 +372,24 @@ def test_fast_sizes_have_small_factors_and_none_is_left_out(n):
         return size == 1
 
     assert fast_size(n) == next(size for size in range(max(n, 1), 9999) if fast(size))
+
+
+def afar(work, shared, parts):
+    """Each part as another machine would get it."""
+    for part in parts:
+        work_there, shared_there, part_there = pickle.loads(pickle.dumps((work, shared, part)))
+        yield pickle.loads(pickle.dumps(work_there(shared_there, part_there)))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("count", [127, 130, 1001])
+def test_split_over_machines_it_finds_the_same_bit_by_bit(name, count):
+    target, template, score = case(name, 3, (10, 9, 12))
+    rotations = np.concatenate([random_rotations(count - 50, 1), random_rotations(50, 1)])  # some of them twice
+    told = []
+    one = rotational_search(target, template, score, rotations)
+    split = rotational_search(target, template, score, rotations, lambda *done: told.append(done), afar)
+    for part in one._fields:
+        np.testing.assert_array_equal(getattr(split, part), getattr(one, part), err_msg=part)
+    assert told[-1] == (count, count) or count < 128
+    assert len(told) > 1 or count < 128

@@ -1,11 +1,12 @@
 """Where cells run: on this machine, or on the workers of a Dask scheduler. All are `concurrent.futures` executors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryoweave.errors import InputError, PluginError, UsageError
+from cryoweave.host.context import Spread
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -112,3 +113,42 @@ def queue(threads: int, memory: int):  # type: ignore[no-untyped-def]  # dask-jo
         memory=f"{max(memory, 10**9)}B",
         worker_extra_args=["--memory-limit", "0"],
     )
+
+
+@contextmanager
+def spread_over(scheduler: str) -> Iterator[Spread]:
+    """The workers of a Dask scheduler for the long searches of one run; what all parts share goes to each worker once.
+
+    Parameters
+    ----------
+    scheduler
+        Its address.
+
+    Raises
+    ------
+    PluginError
+        If Dask is not installed.
+    InputError
+        If the scheduler does not answer, or has no workers.
+    """
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise PluginError(f"Dask is not installed: {error}", _EXTRA) from error
+    with _connected(scheduler) as client:
+        if not client.scheduler_info()["workers"]:
+            raise InputError(
+                f"the scheduler at {scheduler} has no workers", "start some: dask worker ADDRESS --nthreads 1"
+            )
+
+        def spread(work: Callable[[Any, Any], Any], shared: Any, parts: Sequence[Any]) -> Iterator[Any]:
+            there = client.scatter(shared, broadcast=True, hash=False)
+            futures = [client.submit(work, there, part, pure=False) for part in parts]
+            try:
+                while futures:
+                    yield futures[0].result()
+                    del futures[0]
+            finally:
+                client.cancel(futures)
+
+        yield spread

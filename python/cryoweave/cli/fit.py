@@ -86,6 +86,7 @@ def fit(
             "-t", "--threads", metavar="N", help="0, the default, for one per core.", rich_help_panel=options.RUN
         ),
     ] = None,
+    workers: options.Workers = None,
     seed: options.Seed = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Only errors on stderr.", rich_help_panel=options.RUN)
@@ -108,7 +109,7 @@ def fit(
     results = {}
     for name, recipe, settings in plans:
         folder = output or default_folder(name if len(chosen) == 1 else DEFAULT, map_)
-        with interruptible(_RESUMABLE), watching(quiet) as progress:
+        with interruptible(_RESUMABLE), watching(quiet) as progress, options.spread_over(workers) as spread:
             results[name] = run(
                 recipe,
                 map=map_,
@@ -122,6 +123,7 @@ def fit(
                 seed=seed,
                 threads=threads,
                 progress=progress,
+                spread=spread,
             )
     _show(results, json)
 

@@ -3,6 +3,8 @@
 ``readable=False`` only keeps Typer from looking: the readers say themselves what is wrong with a file.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ import typer
 from cryoweave.errors import UsageError
 
 if TYPE_CHECKING:
+    from cryoweave.host.context import Spread
     from cryoweave.host.records import Recipe
 
 INPUTS, CHAIN, RUN = "Inputs", "Recipe and parameters", "Run"
@@ -183,12 +186,33 @@ TimeBudget = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="ADDRESS",
+        help="Dask scheduler over whose workers searches of all rotations are split; e.g. --workers tcp://head:8786.",
+        rich_help_panel=RUN,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(
         "--seed", metavar="N", help="Decides all random numbers, 0 if not given; e.g. --seed 7.", rich_help_panel=RUN
     ),
 ]
+
+
+@contextmanager
+def spread_over(workers: str | None) -> "Iterator[Spread | None]":
+    """What splits searches over the workers, if there are any."""
+    if workers is None:
+        yield None
+        return
+    from cryoweave.bench import executors
+
+    with executors.spread_over(workers) as spread:
+        yield spread
 
 
 def seconds_of(time: str | None) -> float | None:

@@ -66,6 +66,7 @@ def run(
     ] = None,
     seed: options.Seed = None,
     time_budget: options.TimeBudget = None,
+    workers: options.Workers = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +95,7 @@ def run(
 
     chosen = options.recipe_of(recipe, chain, swap)
     density = options.map_of(map_, chosen)
-    with interruptible(_RESUMABLE), watching(quiet) as progress:
+    with interruptible(_RESUMABLE), watching(quiet) as progress, options.spread_over(workers) as spread:
         result = execute(
             chosen,
             map=density,
@@ -116,6 +117,7 @@ def run(
             time_budget=options.seconds_of(time_budget),
             progress=progress,
             given=options.given_of(given),
+            spread=spread,
         )
     if json:
         console.data_json(dict(result.record))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 CUT_SHORT = "cut short by the time budget"
 """Name of the finding by which a result is known that another run, with more time, would have made better."""
+Spread = Callable[[Callable[[Any, Any], Any], Any, Sequence[Any]], Iterator[Any]]
+"""``spread(work, shared, parts)``: results of ``work(shared, part)`` in the parts' order, worked out by many machines.
+
+What is shared goes to each of them once. ``work`` is a function of a module; all it takes and gives can be pickled."""
 POLL = 0.1
 """Seconds between looks at whether the run is to stop, while workers work."""
 
@@ -46,6 +50,8 @@ class Context:
         to stop, so a long loop that calls it can be cancelled.
     until
         Second of the monotonic clock at which searches are to end, infinite without a time budget.
+    spread
+        By which a long search can be split over the run's workers; None if it has none. Results do not depend on it.
     facts
         Small findings that belong into the record and the report, by name; see :meth:`note`.
     """
@@ -57,6 +63,7 @@ class Context:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("cryoweave.stage"))
     progress: Callable[[int, int], None] = silent
     until: float = math.inf
+    spread: Spread | None = None
     facts: dict[str, Fact] = field(default_factory=dict)
 
     def rng(self) -> np.random.Generator:

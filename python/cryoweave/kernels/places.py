@@ -26,7 +26,7 @@ from cryoweave.kernels.fitting import (
 )
 from cryoweave.kernels.rigid import Candidates, refine_poses
 from cryoweave.kernels.rotations import Rotations, uniform_rotations
-from cryoweave.kernels.search import Progress, Template, rotational_search
+from cryoweave.kernels.search import Progress, Spread, Template, rotational_search
 
 SAMPLING = 2.0
 """Voxels for each resolution in the search: as coarse as the resolution allows."""
@@ -94,12 +94,11 @@ class Lattice(NamedTuple):
     middle: NDArray[np.float64]
     """About which the model turns, Å."""
 
-    def scanned(self, progress: Progress) -> Candidates:
+    def scanned(self, progress: Progress, spread: Spread | None = None) -> Candidates:
         """The best place of each rotation, and the best rotation of each place; best first."""
         turns = self.rotations.matrices
-        return candidates(
-            rotational_search(self.box.target, self.template, "cosine", turns, progress), self.box, turns, self.middle
-        )
+        found = rotational_search(self.box.target, self.template, "cosine", turns, progress, spread)
+        return candidates(found, self.box, turns, self.middle)
 
 
 def lattice_of(

@@ -81,7 +81,7 @@ def as_matrices(rotations: ArrayLike) -> Matrices:
     array = np.asarray(rotations, np.float64)
     if array.size and (array.shape[-2:] != (3, 3) or array.ndim > 3):
         raise InputError(f"rotations must have the shape (n, 3, 3), not {array.shape}")
-    return np.ascontiguousarray(array.reshape(-1, 3, 3))
+    return np.require(array.reshape(-1, 3, 3), requirements=("C", "A"))
 
 
 def angles_between(one: Matrices, other: Matrices) -> NDArray[np.float64]:

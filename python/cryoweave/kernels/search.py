@@ -1,6 +1,6 @@
 """A template in every rotation against every voxel of a map."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +15,12 @@ Progress = Callable[[int, int], object]
 Score = Literal["sum", "cosine", "local"]
 SCORES: tuple[Score, ...] = ("sum", "cosine", "local")
 Channels = NDArray[np.float32]
+Spread = Callable[[Callable[[Any, Any], Any], Any, Sequence[Any]], Iterable[Any]]
+"""``spread(work, shared, parts)``: results of ``work(shared, part)`` in the parts' order, from wherever."""
+_LAID: tuple[Literal["C", "A"], ...] = ("C", "A")
+"""Contiguous and aligned, as the core wants arrays; what comes over a network may lie at any byte."""
+FEWEST, MOST_PARTS = 64, 64
+"""Rotations of a part, and parts of a search: each part costs a transform of the target and sends back a box."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +83,12 @@ class Found(NamedTuple):
 
 
 def rotational_search(
-    target: Target, template: Template, score: Score, rotations: NDArray[np.float64], progress: Progress | None = None
+    target: Target,
+    template: Template,
+    score: Score,
+    rotations: NDArray[np.float64],
+    progress: Progress | None = None,
+    spread: Spread | None = None,
 ) -> Found:
     """Score a template in every rotation at every voxel.
 
@@ -97,6 +108,8 @@ def rotational_search(
         Matrices, shape ``(n, 3, 3)``, that turn the template's xyz onto the map's.
     progress
         Called now and then with rotations done and rotations in all.
+    spread
+        By which the rotations are shared out to workers, in chunks; the result is the same.
 
     Raises
     ------
@@ -106,6 +119,9 @@ def rotational_search(
     """
     if score not in SCORES:
         raise InputError(f"there is no score {score!r}", f"there are {', '.join(SCORES)}")
+    if spread is not None and len(rotations) >= 2 * FEWEST:
+        parts = np.array_split(rotations, min(MOST_PARTS, len(rotations) // FEWEST))
+        return _joined(spread(_search_part, (target, template, score), parts), parts, progress)
     values, small = (_channels(one.values) for one in (target, template))
     box = values.shape[1:]
     allowed = None if target.allowed is None else _like(box, target.allowed, np.bool_, "allowed")
@@ -120,20 +136,44 @@ def rotational_search(
     return Found(*found)
 
 
+def _search_part(shared: tuple[Target, Template, Score], rotations: NDArray[np.float64]) -> Found:
+    return rotational_search(*shared, rotations)
+
+
+def _joined(found: Iterable[Found], parts: Sequence[NDArray[np.float64]], progress: Progress | None) -> Found:
+    """The best of all parts; of equal scores that of the first rotation, as in one search."""
+    total, done = sum(map(len, parts)), 0
+    score, rotation = np.zeros(0, np.float32), np.zeros(0, np.uint32)
+    best, voxel = [], []
+    for one, part in zip(found, parts, strict=True):
+        if not done:
+            score, rotation = one.score.copy(), one.rotation.copy()
+        else:
+            better = one.score > score
+            score[better] = one.score[better]
+            rotation[better] = one.rotation[better] + np.uint32(done)
+        best.append(one.best)
+        voxel.append(one.voxel)
+        done += len(part)
+        if progress is not None:
+            progress(done, total)
+    return Found(score, rotation, np.concatenate(best), np.concatenate(voxel))
+
+
 def fast_size(n: int) -> int:
     """The smallest size from ``n`` on that transforms fast: a product of twos and threes with at most one five."""
     return int(_core.fast_size(int(n)))
 
 
 def _channels(values: NDArray[np.float32]) -> Channels:
-    array = np.ascontiguousarray(values, dtype=np.float32)
+    array = np.require(values, np.float32, _LAID)
     if array.ndim != 4:
         raise InputError(f"channels must have the shape (channels, z, y, x), not {array.shape}")
     return array
 
 
 def _like(shape: tuple[int, ...], values: NDArray[Any], dtype: DTypeLike, name: str) -> NDArray[Any]:
-    array: NDArray[Any] = np.ascontiguousarray(values, dtype=dtype)
+    array: NDArray[Any] = np.require(values, dtype, _LAID)
     if array.shape != shape:
         raise InputError(f"{name} has the shape {array.shape}, the target {shape}")
     return array

@@ -11,7 +11,7 @@ from cryoweave import host
 from cryoweave.data import DensityMap, Model, ModelSet, Poses, ScoreTable, SequenceSet
 from cryoweave.data.arrays import short_repr
 from cryoweave.errors import UsageError
-from cryoweave.host.context import CUT_SHORT, Context
+from cryoweave.host.context import CUT_SHORT, Context, Spread
 from cryoweave.host.records import Recipe
 from cryoweave.pipeline.again import complete
 from cryoweave.pipeline.budget import Budget
@@ -99,6 +99,7 @@ def run(
     progress: Watch | None = None,
     given: Mapping[str, str | Path] | None = None,
     pages: bool = True,
+    spread: Spread | None = None,
 ) -> RunResult:
     """Run a recipe; what an earlier run in the folder left is used where nothing that made it has changed.
 
@@ -146,6 +147,8 @@ def run(
         Files of other programs, by the id of their format.
     pages
         Whether to write the report and the scripts for viewers.
+    spread
+        By which stages split long searches over other machines; results do not depend on it.
 
     Raises
     ------
@@ -189,7 +192,9 @@ def run(
                 log.warning("%s", told(finding))
             entries = {"seed": begin.seed, "threads": count, "device": chosen}
             budget = Budget(time_budget) if time_budget is not None else None
-            return _Run(folder, wired, forced, start, values, lenders, journal, log, entries, budget, pages).go()
+            return _Run(
+                folder, wired, forced, start, values, lenders, journal, log, entries, budget, pages, spread
+            ).go()
 
 
 class _Run:
@@ -208,6 +213,7 @@ class _Run:
         settings: Mapping[str, Any],
         budget: Budget | None,
         pages: bool,
+        spread: Spread | None,
     ) -> None:
         earlier = finished(folder)
         clean(folder, keep_outputs=earlier is not None)
@@ -220,7 +226,7 @@ class _Run:
         self.record = Record(folder, new_entries(wired, self.inputs, earlier, **settings))
         if budget is not None:
             self.record.entries["time_budget"] = budget.seconds
-        self.context, self.budget, self.pages = settings, budget, pages
+        self.context, self.budget, self.pages, self.spread = settings, budget, pages, spread
 
     def go(self) -> RunResult:
         """All steps, then the files that people open; the record says how it ended."""
@@ -319,6 +325,7 @@ class _Run:
             ctx = Context(
                 **self.context,
                 until=self.budget.until(left) if self.budget and step.stage.anytime else math.inf,
+                spread=self.spread,
                 scratch=scratch,
                 log=logging.getLogger(f"cryoweave.stage.{step.name}"),
                 progress=lambda done, total: self.journal.progress(step.name, done, total),

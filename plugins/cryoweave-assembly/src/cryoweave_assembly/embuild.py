@@ -64,7 +64,7 @@ def _fitted(field: Field, kind: Kind, k: int, params: EMBuildParams, ctx: Contex
     template = template_of(field.shape(kind.atoms, voxel / 1.5, 2 * voxel), middle)
     box = box_around(field.map, field.inside, grown(field.inside, 2), radius_of(template))
     turns = uniform_rotations(params.angle_step).matrices
-    found = rotational_search(box.target, template, "cosine", turns, ctx.progress)
+    found = rotational_search(box.target, template, "cosine", turns, ctx.progress, ctx.spread)
     starts = candidates(found, box, turns, middle)
     starts = starts.distinct(kind.group.trace, rmsd=field.resolution, most=params.refined)
     better = climbed(field, kind.atoms, starts, ctx).best_first()

@@ -154,7 +154,7 @@ def searched(cloud: Cloud, chain: Chain, turns: NDArray[np.float64], ctx: Contex
     filled = cloud.points.values > 0
     allowed = mask_around(cloud.points.frame, cloud.xyz, 2 * GRID * cloud.spread)
     box = box_around(cloud.points, allowed, grown(filled, 1), radius_of(template))
-    found = rotational_search(box.target, template, "cosine", turns, ctx.progress)
+    found = rotational_search(box.target, template, "cosine", turns, ctx.progress, ctx.spread)
     return candidates(found, box, turns, middle)
 
 

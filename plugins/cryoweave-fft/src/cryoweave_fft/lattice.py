@@ -35,7 +35,7 @@ def searched(
     ctx.note("rotations", len(rotations.matrices))
     ctx.note("box", " x ".join(str(n) for n in box.frame.shape_zyx))
     begun = perf_counter()
-    found = rotational_search(box.target, template, score, rotations.matrices, ctx.progress)
+    found = rotational_search(box.target, template, score, rotations.matrices, ctx.progress, ctx.spread)
     ctx.note("rotations_per_second", round(len(rotations.matrices) / (perf_counter() - begun)))
     return candidates(found, box, rotations.matrices, centre), found.best
 

@@ -94,7 +94,7 @@ def _around(
     """Each pose and the best near its rotation, best first."""
     cone = local_rotations(CONE, CONE_STEP).matrices
     turns = np.concatenate([cone @ rotation for rotation in best.rotation])
-    found = rotational_search(box.target, template, score, turns, ctx.progress)
+    found = rotational_search(box.target, template, score, turns, ctx.progress, ctx.spread)
     return Candidates.joined([best, candidates(found, box, turns, middle)]).best_first()
 
 

@@ -63,6 +63,6 @@ def _scanned(atoms: Atoms, ground: Ground, params: SearchParams, ctx: Context) -
     ctx.note("angle_step", round(lattice.rotations.radius, 1))
     ctx.note("box", " x ".join(str(n) for n in lattice.box.frame.shape_zyx))
     begun = perf_counter()
-    found = lattice.scanned(ctx.progress)
+    found = lattice.scanned(ctx.progress, ctx.spread)
     ctx.note("rotations_per_second", round(count / (perf_counter() - begun)))
     return found

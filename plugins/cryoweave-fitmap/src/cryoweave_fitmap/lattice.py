@@ -19,7 +19,7 @@ def searched(
     """The best distinct places: scan, climb at the coarse resolution, climb at the map's."""
     lattice = lattice_of(atoms, ground, angle_step=angle_step, turn=TURN, bounds=STEPS)
     coarse, apart = ground.levels[0].resolution, ground.levels[-1].resolution
-    found = lattice.scanned(ctx.progress).distinct(atoms.xyz, rmsd=coarse / 2, most=most)
+    found = lattice.scanned(ctx.progress, ctx.spread).distinct(atoms.xyz, rmsd=coarse / 2, most=most)
     for level, kept in zip(ground.levels, (most, finish), strict=False):
         found = climbed(atoms, found.select(slice(kept)), level, apart, ctx.progress, share=SHARE)
     return found
