@@ -60,6 +60,16 @@ def calls(bench):
     return names
 
 
+def wait_for_the_slow_step(bench, driver):
+    path = bench.folder / "calls.txt"
+    for _ in range(900):
+        if path.exists() and "trace" in path.read_text():
+            return
+        time.sleep(0.1)
+    driver.kill()
+    pytest.fail(f"it never came to the slow step: {driver.communicate()[1]}")
+
+
 def marker(bench, cell="one/toy/0"):
     return json.loads((bench.folder / "out" / "cells" / cell / "cell.json").read_text())
 
@@ -157,13 +167,7 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(bench, number):
         [sys.executable, "-c", CLI, "bench", "run", "sheet.csv", "-o", "out", "--recipes", "toy", *slow],
         cwd=bench.folder, env=bench.environment, stderr=subprocess.PIPE, text=True,
     ) as driver:  # fmt: skip
-        path = bench.folder / "calls.txt"
-        for _ in range(600):
-            if path.exists() and "trace" in path.read_text():
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("it never came to the slow step")
+        wait_for_the_slow_step(bench, driver)
         os.kill(driver.pid, number)
         said = driver.communicate(timeout=30)[1]
     assert not (bench.folder / "out" / "cells" / "one" / "toy" / "0" / "cell.json").exists()
@@ -225,14 +229,7 @@ def test_a_worker_that_is_killed_changes_nothing(bench):
         [sys.executable, "-c", CLI, *command],
         cwd=bench.folder, env=bench.environment, stderr=subprocess.PIPE, text=True,
     ) as driver:  # fmt: skip
-        path = bench.folder / "calls.txt"
-        for _ in range(900):
-            if path.exists() and "trace" in path.read_text():
-                break
-            time.sleep(0.1)
-        else:
-            driver.kill()
-            pytest.fail(f"it never came to the slow step: {driver.communicate()[1]}")
+        wait_for_the_slow_step(bench, driver)
         for child in psutil.Process(driver.pid).children(recursive=True):
             if "cryoweave.bench.worker" in child.cmdline():
                 os.kill(child.ppid(), signal.SIGKILL)

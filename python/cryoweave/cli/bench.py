@@ -104,6 +104,7 @@ def run(
     from cryoweave.bench.sheet import read_sheet
     from cryoweave.bench.watching import Limits
     from cryoweave.cli.options import seconds_of
+    from cryoweave.pipeline.settings import parsed
 
     targets = read_sheet(sheet)
     options = Options(
@@ -111,7 +112,7 @@ def run(
         device=device,
         time_budget=seconds_of(time_budget),
         validators=chosen_validators(_names(validators)),
-        settings=_settings(set_ or []),
+        settings=parsed(set_ or [], lambda _key, _value: "write --set STEP.PARAM=VALUE"),
         reuse=reuse,
         pages=pages,
     )
@@ -243,19 +244,6 @@ def _seeds(text: str) -> list[int]:
     if not found or min(found) < 0 or len(set(found)) < len(found):
         raise UsageError(f"cannot read --seeds {text!r}", "give different whole numbers from 0, e.g. --seeds 0,1,2")
     return found
-
-
-def _settings(texts: list[str]) -> dict[str, object]:
-    from cryoweave.errors import UsageError
-    from cryoweave.pipeline.chain import parse_value
-
-    settings = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or "." not in key.strip("."):
-            raise UsageError(f"cannot read --set {text!r}", "write --set STEP.PARAM=VALUE")
-        settings[key.strip()] = parse_value(value, f"--set {key.strip()}")
-    return settings
 
 
 def _show_plan(bench: "Bench", only_failed: bool) -> None:

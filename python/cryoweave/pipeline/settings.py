@@ -1,7 +1,7 @@
 """Parameters of the steps: the stage's defaults, then the recipe's, then the user's, checked by the stage's class."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,11 +29,22 @@ def parse_settings(texts: Iterable[str], recipe: Recipe) -> dict[str, Any]:
     UsageError
         If one is not of this form.
     """
+    return parsed(texts, lambda key, value: _how_to_set(recipe, key, value))
+
+
+def parsed(texts: Iterable[str], how: Callable[[str, str], str]) -> dict[str, Any]:
+    """``STEP.PARAM=VALUE`` texts as a mapping; ``how`` gives the hint for one that is not of this form.
+
+    Raises
+    ------
+    UsageError
+        If one is not.
+    """
     settings = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or "." not in key.strip("."):
-            raise UsageError(f"cannot read --set {text!r}", _how_to_set(recipe, key.strip(), value.strip()))
+            raise UsageError(f"cannot read --set {text!r}", how(key.strip(), value.strip()))
         settings[key.strip()] = parse_value(value, f"--set {key.strip()}")
     return settings
 

@@ -194,7 +194,7 @@ def cost_plot(board: Board) -> DotPlot | None:
         return None
     log = np.log10([seconds for _, seconds, _ in points])
     values = np.array([mean.value for _, _, mean in points])
-    low, high = math.floor(log.min()), math.ceil(log.max() + 1e-9)
+    low, high = math.floor(log.min()), math.ceil(log.max() - 1e-9)
     across = Axis(float(low), float(max(high, low + 1)), LEFT, RIGHT)
     top = 1.0 if values.min() >= 0 and values.max() <= 1 else float(values.max())
     up = Axis(min(0.0, float(values.min())), top if top > 0 else 1.0, BOTTOM, TOP)
