@@ -67,15 +67,20 @@ def board_of(
         changes=moved,
         before=since,
         overlay=None if show == "none" else _overlay(results, first, show),
-        notes=_notes(results),
+        notes=_notes(results, first),
     )
 
 
-def _notes(results: Results) -> list[str]:
-    waiting = sum(cell.state is None for cell in results.cells)
-    if not waiting:
-        return []
-    return [f"{waiting} of {len(results.cells)} cells have not run: means are of those that have."]
+def _notes(results: Results, first: str) -> list[str]:
+    notes = []
+    if waiting := sum(cell.state is None for cell in results.cells):
+        notes.append(f"{waiting} of {len(results.cells)} cells have not run: means are of those that have.")
+    judged = np.isfinite(results.table(first)).sum(axis=0) if first else np.zeros(0)
+    if len(set(judged[judged > 0].tolist())) > 1:
+        fewest, most = int(judged[judged > 0].min()), int(judged.max())
+        where = f"Recipes were judged on different maps, {fewest} to {most} of them"
+        notes.append(f"{where}: their means do not compare; see pair by pair.")
+    return notes
 
 
 def _seen(results: Results) -> set[tuple[str, str]]:
