@@ -49,7 +49,7 @@ def look_into(root: Path, folder: Path, wheel: Path, source: Path) -> Iterator[s
     inside = folder / ("python" if folder == root else "src")
     known = subprocess.run(
         ["git", "ls-files", "."], cwd=inside, capture_output=True, text=True, check=True
-    ).stdout.split()
+    ).stdout.splitlines()
     yield from (f"lacks {name}" for name in known if name not in held)
     metadata = BytesParser().parsebytes(next(held[name] for name in held if name.endswith(".dist-info/METADATA")))
     yield from (f"its metadata lack {field}" for field in NEEDS if not metadata[field])
