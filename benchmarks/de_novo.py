@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave import load_map, load_model, run_stage
+from cryoweave.bench.suite import longest_chain
 from cryoweave.data import Model
 from cryoweave.data.residues import letter_of
 from cryoweave.io.maps import write_map
@@ -65,12 +66,6 @@ def ring(chain: Model, copies: int) -> Model:
     fields = {name: np.tile(getattr(chain, name), copies) for name in vars(chain) if name not in ("xyz", "chain")}
     names = np.repeat([chr(ord("A") + number) for number in range(copies)], len(chain.xyz))
     return Model(xyz=np.concatenate(placed), chain=names, **fields)
-
-
-def longest_chain(model: Model) -> Model:
-    """The chain of most residues."""
-    names = model.trace_atoms().chain.tolist()
-    return model.select(model.chain == max(dict.fromkeys(names), key=names.count))
 
 
 def reference_of(maps: Path, name: str) -> Model:

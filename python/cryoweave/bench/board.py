@@ -12,7 +12,7 @@ from cryoweave import host
 from cryoweave.bench.drive import read_bench
 from cryoweave.bench.results import COSTS, Change, Key, Result, Results, changes, failed
 from cryoweave.bench.sheet import Target
-from cryoweave.bench.statistics import differences, mean_of, ranked
+from cryoweave.bench.statistics import best_first, differences, mean_of, ranked
 from cryoweave.bench.watching import State
 from cryoweave.bench.worker import VALIDATION
 from cryoweave.data import Metric
@@ -67,18 +67,17 @@ def board_of(
         changes=moved,
         before=since,
         overlay=None if show == "none" else _overlay(results, first, show),
-        notes=_notes(results, first),
+        notes=_notes(results, blocks),
     )
 
 
-def _notes(results: Results, first: str) -> list[str]:
+def _notes(results: Results, blocks: Sequence[Block]) -> list[str]:
     notes = []
     if waiting := sum(cell.state is None for cell in results.cells):
         notes.append(f"{waiting} of {len(results.cells)} cells have not run: means are of those that have.")
-    judged = np.isfinite(results.table(first)).sum(axis=0) if first else np.zeros(0)
-    if len(set(judged[judged > 0].tolist())) > 1:
-        fewest, most = int(judged[judged > 0].min()), int(judged.max())
-        where = f"Recipes were judged on different maps, {fewest} to {most} of them"
+    judged = {mean.count for mean in blocks[0].means if mean.count} if blocks else set()
+    if len(judged) > 1:
+        where = f"Recipes were judged on different maps, {min(judged)} to {max(judged)} of them"
         notes.append(f"{where}: their means do not compare; see pair by pair.")
     return notes
 
@@ -191,14 +190,10 @@ def _read_overlay(results: Results, target: Target, cells: Mapping[str, Result],
     from cryoweave.io.models import read_model
 
     metric = results.metrics().get(first)
-    sign = 1 if metric is not None and metric.higher_is_better is False else -1
-
-    def worth(recipe: str) -> float:
-        value = cells[recipe].values.get(first, math.nan)
-        return sign * value if math.isfinite(value) else math.inf
-
+    values = [cell.values.get(first, math.nan) for cell in cells.values()]
+    order = best_first(values, metric is None or metric.higher_is_better is not False)
     models = []
-    for recipe in sorted(cells, key=worth):
+    for recipe in (list(cells)[i] for i in order):
         model = _read(read_model, results.folder / cells[recipe].folder / VALIDATION / MODEL)
         if model is not None and len(model.trace_atoms()):
             models.append((recipe, model, results.recipes.index(recipe)))

@@ -274,11 +274,12 @@ def changes(
         pairs = {
             name: (values.get(name, math.nan), cell.values.get(name, math.nan) if cell else math.nan) for name in wanted
         }
-        moved = {name: pair for name, pair in pairs.items() if not _same(*pair)}
+        moved = {name: pair for name, pair in pairs.items() if not same(*pair)}
         if state != present or moved:
             found.append(Change(*key, (state, present), moved))
     return found
 
 
-def _same(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12) or (math.isnan(one) and math.isnan(other))
+def same(one: float, other: float, close: float = 1e-9) -> bool:
+    """Whether two figures differ by no more than a rounding, ``close`` of their size, or are both unknown."""
+    return math.isclose(one, other, rel_tol=close, abs_tol=close / 1000) or (math.isnan(one) and math.isnan(other))

@@ -191,8 +191,11 @@ def _reference(entry: Entry, data: Path) -> Model:
     model = read_model(data / entry.reference)
     if entry.first_voxel:
         model = replace(model, xyz=model.xyz + np.array(read_map(data / entry.map).frame.origin_xyz))
-    if entry.chain == "all":
-        return model
+    return model if entry.chain == "all" else longest_chain(model)
+
+
+def longest_chain(model: Model) -> Model:
+    """The chain of most residues; of equal ones the first."""
     names = model.trace_atoms().chain.tolist()
     return model.select(model.chain == max(dict.fromkeys(names), key=names.count))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryoweave.bench.results import Result, read_results
+from cryoweave.bench.results import Result, read_results, same
 from cryoweave.bench.sheet import Target
 from cryoweave.bench.watching import State
 from cryoweave.bench.worker import RUN, SPEC, VALIDATION, built, judge
@@ -74,8 +74,4 @@ def _verdict(folder: Path, cell: Result) -> Verdict:
     shown = read_whole(place / VALIDATION)[0]
     names = dict.fromkeys([*shown, *found])
     pairs = [(one, shown.get(one, math.nan), found.get(one, math.nan)) for one in names]
-    return Verdict(name, len(found), tuple(pair for pair in pairs if not _close(*pair[1:])))
-
-
-def _close(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=CLOSE, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))
+    return Verdict(name, len(found), tuple(pair for pair in pairs if not same(*pair[1:], CLOSE)))
