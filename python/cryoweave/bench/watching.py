@@ -189,7 +189,7 @@ def _watched(command: Sequence[str], limits: Limits) -> _Ended:
         process = subprocess.Popen(command, **streams, start_new_session=True)
     _ALIVE[process.pid] = False
     try:
-        _until_end(process, limits, ended, start, seen)
+        _until_end(process, limits, ended, start, tail, seen)
     finally:
         # Children that outlive the process would go on unwatched, and hold its output open.
         _kill(process.pid)
@@ -204,10 +204,19 @@ def _watched(command: Sequence[str], limits: Limits) -> _Ended:
 
 
 def _until_end(
-    process: "subprocess.Popen[bytes]", limits: Limits, ended: _Ended, start: float, seen: set[psutil.Process]
+    process: "subprocess.Popen[bytes]",
+    limits: Limits,
+    ended: _Ended,
+    start: float,
+    tail: "_Tail",
+    seen: set[psutil.Process],
 ) -> None:
-    """Look at the process until it ends, which it is made to beyond the limits; ``seen`` gets all its children."""
-    pause, most = _LOOK
+    """Look at the process until it ends, which it is made to beyond the limits; ``seen`` gets all its children.
+
+    Whoever closes their output has mostly ended: there is no need to wait for the next look then.
+    """
+    least, most = _LOOK
+    pause, silent = least, False
     watched = psutil.Process(process.pid)
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -225,7 +234,10 @@ def _until_end(
                 ended.broke = State.TIMED_OUT
         if ended.broke:
             _kill(process.pid)
-        time.sleep(pause)
+        if silent:
+            time.sleep(pause)
+        elif tail.closed.wait(pause):
+            silent, pause = True, least
         pause = min(most, 1.2 * pause)
 
 
@@ -260,6 +272,7 @@ class _Tail:
         self.end: IO[bytes] = os.fdopen(writer, "wb", buffering=0)
         self._chunks: collections.deque[bytes] = collections.deque()
         self._held = 0
+        self.closed = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -270,6 +283,7 @@ class _Tail:
                 self._held += len(chunk)
                 while self._held - len(self._chunks[0]) >= KEPT_OUTPUT:
                     self._held -= len(self._chunks.popleft())
+        self.closed.set()
 
     def join(self) -> None:
         self._thread.join(_LAST_WORDS)

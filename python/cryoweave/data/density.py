@@ -55,11 +55,9 @@ class ProbabilityMaps:
         object.__setattr__(self, "classes", tuple(self.classes))
         shape = (len(self.classes), *self.frame.shape_zyx)
         dtype = np.float16 if np.asarray(self.values).dtype == np.float16 else np.float32
-        object.__setattr__(self, "values", frozen(self.values, dtype, "probability maps", shape))
+        object.__setattr__(self, "values", frozen(self.values, dtype, "a probability map", shape, (0, 1)))
         if len(set(self.classes)) != len(self.classes):
             raise InputError(f"classes must differ from each other: {self.classes}")
-        if self.values.size and (self.values.min() < 0 or self.values.max() > 1):
-            raise InputError("probabilities must lie between 0 and 1")
 
     def of(self, name: str) -> DensityMap:
         """The map of one class, float32."""

@@ -1,6 +1,7 @@
 """The 1024 bytes that begin an MRC or CCP4 map: what they say of the grid, and whether it can be believed."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ _WORDS: list[tuple[str, str, int]] = [
 ]  # fmt: skip
 
 
+@cache
 def header_dtype(byte_order: ByteOrder = "<") -> np.dtype[Any]:
     """The words of the header, for little (``<``) or big (``>``) byte order."""
     names, formats, offsets = zip(*_WORDS, strict=True)

@@ -16,10 +16,9 @@ from cryoweave.io.header import HEADER_BYTES, MODES, MapInfo, header_dtype, pars
 
 _CHUNK = 1 << 22
 _DEFLATE_AT_MOST = 1040
-_STRONGEST = 1e18
-# Its square is the largest that float32 holds.
-_STRONGEST = 1.8e19
 """Deflate cannot pack more bytes than this into one."""
+_STRONGEST = 1.8e19
+"""Its square is the largest that float32 holds."""
 
 
 def inspect_map(

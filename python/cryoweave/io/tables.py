@@ -28,14 +28,18 @@ def write_table(path: str | Path, columns: Mapping[str, NDArray[Any]]) -> None:
         If a text holds a tab or a line end, or the file cannot be written.
     """
     texts = [column.astype(np.str_).tolist() for column in columns.values()]
-    for name, column in zip(columns, texts, strict=True):
-        broken = next((text for text in [name, *column] if any(c in text for c in "\t\n\r\0")), None)
-        if broken is not None:
+    for column in ([*columns], *texts):
+        if _breaks("".join(column)):
+            broken = next(text for text in column if _breaks(text))
             raise InputError(f"a table cannot hold {broken!r}: it has a tab or a line end", "take them out")
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, "excel-tab", lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(zip(*texts, strict=True))
+
+
+def _breaks(text: str) -> bool:
+    return any(c in text for c in "\t\n\r\0")
 
 
 def read_table(path: str | Path, dtypes: Mapping[str, DTypeLike]) -> dict[str, NDArray[Any]]:
