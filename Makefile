@@ -67,7 +67,7 @@ wheels: .venv/.tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}" \
 		RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo" \
 		$(BIN)/maturin build --quiet --release --sdist --zig --compatibility manylinux_2_28 --out dist
-	for one in $(PLUGINS); do said=$$(cd $$one && $(CURDIR)/$(BIN)/hatchling build -d $(CURDIR)/dist 2>&1) || \
+	for one in $(PLUGINS) adapters/*/; do said=$$(cd $$one && $(CURDIR)/$(BIN)/hatchling build -d $(CURDIR)/dist 2>&1) || \
 		{ echo "$$one: $$said" >&2; exit 1; }; done
 
 # The wheels looked into, installed by name into a clean environment, and used far from the source.

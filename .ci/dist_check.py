@@ -27,7 +27,9 @@ def main(root: Path, report: Path) -> list[str]:
     faults = [
         f"the extra 'plugins' and the folder plugins/ differ in {one}" for one in listed ^ (names - {host["name"]})
     ]
-    for folder, project in projects.items():
+    # An adapter calls the program, and is installed where something else is.
+    adapters = {file.parent: read(file) for file in root.glob("adapters/*/pyproject.toml")}
+    for folder, project in {**projects, **adapters}.items():
         stem = f"{project['name'].replace('-', '_')}-{project['version']}"
         if project["version"] != host["version"]:
             faults.append(f"{stem} has another version than the host")

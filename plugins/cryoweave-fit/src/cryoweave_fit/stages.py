@@ -67,6 +67,7 @@ STAGES = [
         kind=Kind.FIT,
         summary="place models by the curvature of their density: coarse search of all rotations, then refinement",
         load="cryoweave_fit.search:search",
+        cites=("10.1006/jmbi.2002.5438",),  # correlation of the curvatures
         takes={"density": DensityMap, "models": ModelSet},
         gives=Poses,
         params=SearchParams,
