@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave import host
-from cryoweave.bench.drive import read_bench
 from cryoweave.bench.results import COSTS, Change, Key, Result, Results, changes, failed
 from cryoweave.bench.sheet import Target
 from cryoweave.bench.statistics import best_first, differences, mean_of, ranked
@@ -85,8 +84,7 @@ def _notes(results: Results, blocks: Sequence[Block]) -> list[str]:
 def _seen(results: Results) -> set[tuple[str, str]]:
     """Target and recipe of each cell whose recipe has a stage of a plugin that was trained on the target."""
     found = set()
-    entries = read_bench(results.folder)
-    for recipe, source in entries["recipes"].items():
+    for recipe, source in results.bench["recipes"].items():
         try:
             stages = [step.stage for step in load_recipe(source).steps]
             packages = {host.registry().package_of("stages", stage) for stage in stages}
@@ -142,8 +140,7 @@ def _contender(results: Results, recipe: str) -> Contender:
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
-    entries = read_bench(results.folder)
-    options = entries["options"]
+    entries, options = results.bench, results.bench["options"]
     inputs = "all recipes get what the sheet gives of a map, and none the reference; resolution, contour and symmetry "
     facts = [
         ("Begun", str(entries["started"])[:16].replace("T", " ")),
@@ -189,7 +186,7 @@ def _read_overlay(results: Results, target: Target, cells: Mapping[str, Result],
     from cryoweave.io.maps import read_map
     from cryoweave.io.models import read_model
 
-    metric = results.metrics().get(first)
+    metric = results.metrics.get(first)
     values = [cell.values.get(first, math.nan) for cell in cells.values()]
     order = best_first(values, metric is None or metric.higher_is_better is not False)
     models = []

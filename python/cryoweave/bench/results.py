@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ class Results:
     ----------
     folder
         The bench's.
-    started
-        When it was last begun.
+    bench
+        What its ``bench.json`` says.
     targets, recipes, seeds
         In the order of the sheet and the command.
     cells
@@ -81,12 +82,13 @@ class Results:
     """
 
     folder: Path
-    started: str
+    bench: Mapping[str, Any]
     targets: tuple[Target, ...]
     recipes: tuple[str, ...]
     seeds: tuple[int, ...]
     cells: tuple[Result, ...]
 
+    @cached_property
     def metrics(self) -> dict[str, Metric]:
         """Every score and cost that some cell has."""
         return {name: metric for cell in self.cells for name, metric in cell.metrics.items()} | COSTS
@@ -99,7 +101,7 @@ class Results:
         UsageError
             If no cell has one.
         """
-        known = self.metrics()
+        known = self.metrics
         unknown = next((name for name in names if name not in known), None)
         if unknown is not None:
             raise UsageError(f"no cell has the score {unknown!r}", near(unknown, list(known)))
@@ -115,7 +117,7 @@ class Results:
         A cell that failed has 0 where higher is better; NaN stands where it did not run, the recipe does not suit the
         target, or nothing is known.
         """
-        metric = self.metrics()[name]
+        metric = self.metrics[name]
         sums = np.zeros((len(self.targets), len(self.recipes)))
         counts = np.zeros(sums.shape)
         row = {target.name: i for i, target in enumerate(self.targets)}
@@ -150,7 +152,7 @@ def read_results(folder: Path) -> Results:
         targets = tuple(Target.model_validate(target) for target in entries["targets"])
         cells = tuple(_result(folder, identity) for identity in entries["cells"])
         seeds = tuple(int(seed) for seed in entries["seeds"])
-        return Results(folder, str(entries["started"]), targets, tuple(entries["recipes"]), seeds, cells)
+        return Results(folder, entries, targets, tuple(entries["recipes"]), seeds, cells)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder} holds a damaged bench: {error}", "run it again") from error
 
