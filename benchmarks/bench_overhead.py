@@ -27,8 +27,9 @@ from cryoweave.bench.cells import (
     plan_cell,
     spec_of,
 )
+from cryoweave.bench.process import Limits
+from cryoweave.bench.running import run_cell
 from cryoweave.bench.sheet import read_sheet
-from cryoweave.bench.watching import Limits, run_cell
 from cryoweave.host import Context
 from cryoweave.io.tables import write_json
 from cryoweave.pipeline.execute import call, choose_threads

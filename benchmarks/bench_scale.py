@@ -17,9 +17,10 @@ import psutil
 
 from cryoweave.bench import drive, executors
 from cryoweave.bench.cells import Options
+from cryoweave.bench.outcome import State
 from cryoweave.bench.pages import write_pages
+from cryoweave.bench.process import Limits
 from cryoweave.bench.results import read_results
-from cryoweave.bench.watching import Limits, State
 from cryoweave.host import registry
 
 STUB = """

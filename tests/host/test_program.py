@@ -88,6 +88,12 @@ def test_one_that_takes_too_long_is_ended_with_its_children(program, tmp_path):
     assert ended(tmp_path)
 
 
+def test_what_it_leaves_running_is_ended(program, tmp_path):
+    tool, ctx = program("sleep 60 & echo $! > child; echo done")
+    assert tool.call([], ctx, limit=30) == "done\n"
+    assert ended(tmp_path)
+
+
 def test_it_ends_when_the_run_is_to_stop(program, tmp_path):
     tool, ctx = program(SLOW)
 

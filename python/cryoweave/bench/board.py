@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave import host
+from cryoweave.bench.outcome import State
 from cryoweave.bench.results import COSTS, Change, Key, Result, Results, changes, failed
 from cryoweave.bench.sheet import Target
 from cryoweave.bench.statistics import best_first, differences, mean_of, ranked
-from cryoweave.bench.watching import State
 from cryoweave.bench.worker import VALIDATION
 from cryoweave.data import Metric
 from cryoweave.data.means import Mean

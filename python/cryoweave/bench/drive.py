@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cryoweave.bench.cells import Cell, Digests, Options, Planned, cells_of, plan_cell, spec_of
+from cryoweave.bench.outcome import Outcome, State, read_outcome, write_outcome
+from cryoweave.bench.process import Limits, kill_all
+from cryoweave.bench.running import run_cell
 from cryoweave.bench.sheet import Target
-from cryoweave.bench.watching import Limits, Outcome, State, kill_all, read_outcome, run_cell, write_outcome
 from cryoweave.bench.worker import SPEC
 from cryoweave.errors import CryoweaveError, InputError, UsageError
 from cryoweave.pipeline.lock import LOCK, locked

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoweave.bench.drive import CELLS, read_bench
+from cryoweave.bench.outcome import Outcome, State, read_outcome
 from cryoweave.bench.sheet import Target
-from cryoweave.bench.watching import Outcome, State, read_outcome
 from cryoweave.bench.worker import RUN, VALIDATION
 from cryoweave.data import Metric
 from cryoweave.errors import CryoweaveError, InputError, UsageError

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryoweave.bench.outcome import State
 from cryoweave.bench.results import Result, read_results, same
 from cryoweave.bench.sheet import Target
-from cryoweave.bench.watching import State
 from cryoweave.bench.worker import RUN, SPEC, VALIDATION, built, judge
 from cryoweave.errors import CryoweaveError
 from cryoweave.pipeline.record import read_record

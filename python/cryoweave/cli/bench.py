@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from cryoweave.bench.drive import Bench
-    from cryoweave.bench.watching import Outcome
+    from cryoweave.bench.outcome import Outcome
     from cryoweave.data.means import Mean
     from cryoweave.report.leaderboard import Board
 
@@ -101,8 +101,8 @@ def run(
     from cryoweave.bench import drive
     from cryoweave.bench.cells import Options, chosen_validators, named_recipes
     from cryoweave.bench.machine import share_of_cores, share_of_memory
+    from cryoweave.bench.process import Limits
     from cryoweave.bench.sheet import read_sheet
-    from cryoweave.bench.watching import Limits
     from cryoweave.cli.options import seconds_of
     from cryoweave.pipeline.settings import parsed
 

@@ -9,7 +9,7 @@ from cryoweave.cli import console
 from cryoweave.cli.interrupts import interruptible
 
 if TYPE_CHECKING:
-    from cryoweave.bench.watching import Outcome
+    from cryoweave.bench.outcome import Outcome
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="Folder of a bench.")]
 TimeLimit = Annotated[
@@ -39,7 +39,8 @@ def cell(
     """Run one cell of a bench that `bench run --dry-run` prepared, whether it was done or not."""
     from cryoweave.bench.drive import CELLS, read_bench
     from cryoweave.bench.machine import share_of_memory
-    from cryoweave.bench.watching import Limits, run_cell
+    from cryoweave.bench.process import Limits
+    from cryoweave.bench.running import run_cell
     from cryoweave.cli.options import seconds_of
     from cryoweave.errors import UsageError
     from cryoweave.pipeline.chain import near

@@ -10,8 +10,10 @@ import time
 import psutil
 import pytest
 
-from cryoweave.bench import watching
-from cryoweave.bench.watching import Limits, State, read_outcome, run_cell
+from cryoweave.bench import process
+from cryoweave.bench.outcome import State, read_outcome
+from cryoweave.bench.process import Limits
+from cryoweave.bench.running import run_cell
 from cryoweave.errors import InputError
 
 SCORED = "import sys, pathlib; f = pathlib.Path(sys.argv[1]) / 'validation'; f.mkdir(); (f / 'scores.json').touch();"
@@ -107,7 +109,7 @@ def test_of_garbage_the_end_is_kept(cell):
     outcome = run(cell, "import os\nfor i in range(2000): os.write(1, os.urandom(10_000))\nos.write(2, b'the end')")
     assert outcome.state is State.NO_RESULT
     kept = (cell / "output.txt").read_bytes()
-    assert len(kept) == watching.KEPT_OUTPUT
+    assert len(kept) == process.KEPT_OUTPUT
     assert kept.endswith(b"the end")
 
 
@@ -118,7 +120,8 @@ def test_a_cell_dies_with_its_watcher(cell):
         "(pathlib.Path(sys.argv[1]) / 'pid').write_text(str(os.getpid())); time.sleep(600)"
     )
     watch = f"""
-from cryoweave.bench.watching import Limits, run_cell
+from cryoweave.bench.process import Limits
+from cryoweave.bench.running import run_cell
 run_cell({str(cell)!r}, Limits(), [{sys.executable!r}, "-c", {cell_code!r}])"""
     watcher = subprocess.Popen([sys.executable, "-c", watch])
     for _ in range(300):
