@@ -159,6 +159,32 @@ def test_a_stage_with_a_bug(monkeypatch):
     assert "ZeroDivisionError: by nought" in found[RUNS[0]].message
 
 
+def test_a_stage_that_ends_the_program(monkeypatch):
+    def function(density: DensityMap, params: Settings, ctx: Context) -> PointCloud:
+        raise SystemExit(5)
+
+    assert failed(verdicts(monkeypatch, function)) >= {*RUNS}
+
+
+def test_values_that_cannot_be(monkeypatch):
+    def function(density: DensityMap, params: Settings, ctx: Context) -> PointCloud:
+        return PointCloud([[np.nan, 0.0, 0.0]], [1.0])
+
+    found = verdicts(monkeypatch, function)
+    assert RUNS[0] in failed(found)
+    assert "not finite" in found[RUNS[0]].message
+
+
+def test_a_stage_that_prints(monkeypatch):
+    def function(density: DensityMap, params: Settings, ctx: Context) -> PointCloud:
+        print("hello")
+        return good(density, params, ctx)
+
+    found = verdicts(monkeypatch, function)
+    assert failed(found) == {"prints nothing"}
+    assert "it printed 'hello" in found["prints nothing"].message
+
+
 def test_an_error_without_a_hint_is_a_fault(monkeypatch):
     def function(density: DensityMap, params: Settings, ctx: Context) -> PointCloud:
         raise StageError("no")

@@ -127,6 +127,11 @@ def test_a_name_that_is_taken_by_plugin_package_stage_or_recipe(name, tmp_path):
     assert error.value.hint
 
 
+def test_a_name_of_ours_is_taken_where_ours_are_not_installed(tmp_path):
+    with pytest.raises(UsageError, match="cryoweave-mainmast is one of ours"):
+        new_plugin("mainmast", "detector", tmp_path, Registry())
+
+
 def test_a_kind_and_an_author_that_cannot_be(tmp_path):
     with pytest.raises(UsageError, match="kind 'stage'") as error:
         new_plugin("fine", "stage", tmp_path, registry())

@@ -146,6 +146,20 @@ def test_a_validation_in_which_validators_failed_says_so_at_the_top(cli, plugins
     assert "No result: stage fake.support: no atom of the model lies in the map" in head
 
 
+def test_a_bug_in_one_validator_leaves_the_others(cli, plugins, files, monkeypatch):
+    def fails(model, density, params, ctx):
+        raise ValueError("boo")
+
+    monkeypatch.setattr(sys.modules["fake_plugin"], "support", fails)
+    arguments = ("-v", files / "map.mrc", "-r", files / "model.pdb", "-o", files / "out", "--json")
+    result = cli("validate", files / "model.pdb", *arguments)
+    assert result.code != 0
+    (entry,) = result.json()
+    assert entry["ran"] == ["fake.gap"]
+    assert "this is a bug in" in entry["failed"]["fake.support"]
+    assert "ValueError: boo (test_validate_checks.py, line " in entry["failed"]["fake.support"]
+
+
 def test_a_model_far_from_the_map_is_shown_with_all_of_the_map(cli, plugins, files):
     write_model(files / "far.pdb", moved(400))
     cli("validate", files / "far.pdb", "-v", files / "map.mrc", "-o", files / "out")

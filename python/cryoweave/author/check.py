@@ -3,6 +3,7 @@
 import inspect
 import re
 import tempfile
+import traceback
 import unittest
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import cryoweave.data
 from cryoweave.author.inputs import made_inputs, made_params, missing_makers
 from cryoweave.errors import CryoweaveError, NotGivenError, PluginError, UsageError
 from cryoweave.host import Context, Params, PluginRow, Registry, Stage
@@ -164,12 +166,18 @@ def _cannot_run(contract: StageContract) -> str | None:
     except NotGivenError as error:
         return f"it needs a parameter: {error}; {OWN_TEST}"
     except CryoweaveError as error:
-        if not error.hint:
-            return None  # an error without a hint is a fault, which the tests will meet
+        if not error.hint or _of_values(error):
+            return None  # an error without a hint, or values that cannot be, are a fault, which the tests will meet
         return f"the inputs made for it do not suit it: {error}; {OWN_TEST}"
-    except Exception:
+    except (Exception, SystemExit):
         return None
     return None
+
+
+def _of_values(error: CryoweaveError) -> bool:
+    """Whether a data class refused what the stage made."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).parent == Path(cryoweave.data.__file__).parent
 
 
 def _verdict(stage: Stage, test: Callable[..., None]) -> Verdict:
@@ -181,7 +189,7 @@ def _verdict(stage: Stage, test: Callable[..., None]) -> Verdict:
         return Verdict(stage.id, words, Outcome.SKIPPED, str(skipped))
     except AssertionError as failed:
         return Verdict(stage.id, words, Outcome.FAILED, str(failed))
-    except Exception as error:  # a stranger's stage may raise anything; users would be told of a bug
+    except (Exception, SystemExit) as error:  # a stranger's stage may raise anything; users would be told of a bug
         return Verdict(stage.id, words, Outcome.FAILED, f"it raised {type(error).__name__}: {error}")
     return Verdict(stage.id, words, Outcome.OK)
 

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from importlib.metadata import requires
 from pathlib import Path
 
 from cryoweave.errors import PluginError, UsageError
@@ -87,6 +88,9 @@ def _free(name: str, registry: Registry) -> None:
     for row in registry.plugins:
         if name == row.name or row.package == f"cryoweave-{name}":
             raise UsageError(f"the name {name!r} is taken: {row.package} is installed", "choose another name")
+    ours = {re.split(r"[^\w-]", one)[0] for one in requires("cryoweave") or []}  # installed or not: those of its extras
+    if f"cryoweave-{name}" in ours:
+        raise UsageError(f"the name {name!r} is taken: cryoweave-{name} is one of ours", "choose another name")
     family = name.replace("-", "_")
     for stage in registry.stages:
         if stage.partition(".")[0] == family:

@@ -13,6 +13,7 @@ from cryoweave.bench.sheet import NAME, Target
 from cryoweave.errors import UsageError
 from cryoweave.host.records import Recipe
 from cryoweave.pipeline.chain import load_recipe
+from cryoweave.pipeline.code import code_digest
 from cryoweave.pipeline.inputs import file_digest, model_inputs
 from cryoweave.pipeline.plan import prepare
 from cryoweave.pipeline.settings import shared_settings
@@ -239,6 +240,7 @@ def _wired(source: str, given: tuple[str, ...], settings: str) -> "_Chain | str"
             "stage": step.stage.id,
             "version": step.stage.version,
             "package": step.package,
+            "code": code_digest(step.stage, step.package),
             "params": step.params.model_dump(mode="json"),
             "sources": dict(step.sources),
         }
@@ -275,9 +277,14 @@ def _key(cell: Cell, steps: list[dict[str, Any]], options: Options, digests: Dig
         "files": {what: digests.of(path) for what, path in target.files().items()},
         "shared": {name: getattr(target, name) for name in SHARED},
         "time_budget": options.time_budget,
-        "validators": {name: host.registry().stage(name).version for name in options.validators},
+        "validators": {name: _which(name) for name in options.validators},
     }
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+def _which(validator: str) -> list[str]:
+    stage = host.registry().stage(validator)
+    return [str(stage.version), code_digest(stage, host.registry().package_of("stages", validator))]
 
 
 def spec_of(planned: Planned, options: Options) -> dict[str, Any]:

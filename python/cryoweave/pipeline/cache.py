@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cryoweave.errors import CryoweaveError, StageError
+from cryoweave.pipeline.code import code_digest
 from cryoweave.pipeline.inputs import file_digest
 from cryoweave.pipeline.wiring import WiredStep
 from cryoweave.pipeline.words import NEVER_RAN, STAGE_FILE
@@ -32,6 +33,8 @@ class Identity:
         Digest of each input's value by the input's name, and of each file that a parameter names.
     seed
         Seed of the run.
+    code
+        Digest of the package's code if that is installed to be edited.
     """
 
     stage: str
@@ -40,6 +43,7 @@ class Identity:
     params: Mapping[str, Any]
     inputs: Mapping[str, str]
     seed: int
+    code: str = ""
 
     def key(self) -> str:
         """SHA-256 over everything, in hexadecimal digits."""
@@ -52,6 +56,8 @@ class Identity:
         for name in ("stage", "package", "version", "seed"):
             if now[name] != old.get(name):
                 return f"the {name} changed from {old.get(name)} to {now[name]}"
+        if self.code != old.get("code", ""):
+            return f"the code of {self.package} changed"
         for group, word in (("params", "parameter"), ("inputs", "input")):
             was = old.get(group, {})
             for name, value in now[group].items():
@@ -95,6 +101,7 @@ def identify(step: WiredStep, digests: Mapping[str, str], seed: int) -> Identity
         params=step.params.model_dump(mode="json"),
         inputs={name: digests[source] for name, source in step.sources.items()} | _files(step),
         seed=seed,
+        code=code_digest(step.stage, step.package),
     )
 
 

@@ -56,7 +56,7 @@ def call(stage: Stage, package: str, inputs: Mapping[str, Any], params: Params, 
     StageError
         If it gives a model without atoms.
     PluginError
-        If it gives another type than it says.
+        If it gives another type than it says, or ends the program.
     """
     function: Callable[..., Any] = stage.function()
     missing: dict[str, Any] = dict.fromkeys(stage.optional)
@@ -66,6 +66,10 @@ def call(stage: Stage, package: str, inputs: Mapping[str, Any], params: Params, 
         if stage.id not in str(error):
             error.args = (f"stage {stage.id}: {error}",)
         raise
+    except SystemExit as error:
+        raise PluginError(
+            f"stage {stage.id} of {package} ended the program, which no stage may", "report it to the plugin's author"
+        ) from error
     except Exception as error:
         error.add_note(f"in stage {stage.id} of package {package}")
         raise

@@ -1,7 +1,9 @@
 """All installed validators on one model, whatever recipe or program built it."""
 
+import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
-from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, UsageError
+from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, PluginError, UsageError
 from cryoweave.host.context import Fact
 from cryoweave.host.records import Recipe, Stage, Step
 from cryoweave.pipeline.chain import near
@@ -126,12 +128,24 @@ def validate(
             result.left_out[stage.id] = f"{reason}{offer.excuse}"
         except CryoweaveError as error:
             result.failed[stage.id] = error
+        except Exception as error:  # a bug in one must not cost the figures of the others
+            result.failed[stage.id] = _bug(stage.id, error)
         else:
             result.ran.append(stage.id)
             result.notes += [note for note in (*notes, *offer.notes) if note not in result.notes]
             tables.append((step, table))
     result.steps, result.scores = _joined(tables, model)
     return result
+
+
+def _bug(stage: str, error: Exception) -> PluginError:
+    package = host.registry().package_of("stages", stage)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    return PluginError(
+        f"stage {stage}: this is a bug in {package}: {type(error).__name__}: {error} ({where})",
+        "report it to the plugin's author",
+    )
 
 
 def _say(step: dict[str, Any], offer: Offer) -> None:

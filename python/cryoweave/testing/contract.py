@@ -1,6 +1,7 @@
 """What every stage promises, as a pytest class that a plugin's tests subclass."""
 
 import inspect
+import io
 import signal
 import tempfile
 import threading
@@ -8,6 +9,7 @@ import time
 import typing
 import unittest
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -99,6 +101,12 @@ class StageContract:
             assert not unexplained, f"say in Stage.measures what {unexplained} means"
         changed = [name for name, value in inputs.items() if digest(value) != before[name]]
         assert not changed, f"it changed its input {', '.join(changed)}"
+
+    def test_prints_nothing(self, tmp_path: Path) -> None:
+        """Standard output belongs to what the user asked for; a stage has ``ctx.log``."""
+        with redirect_stdout(io.StringIO()) as said:
+            self.run(Context(scratch=tmp_path), **self.inputs())
+        assert not said.getvalue(), f"it printed {said.getvalue()[:40]!r}: use ctx.log"
 
     def test_same_seed_gives_the_same_result(self, tmp_path: Path) -> None:
         """Bit for bit, and whatever the number of threads."""
