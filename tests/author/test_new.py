@@ -12,7 +12,7 @@ import pytest
 
 from cryoweave.author.new import KINDS, new_plugin
 from cryoweave.errors import PluginError, UsageError
-from cryoweave.host import Program, registry
+from cryoweave.host import Program, Registry, registry
 
 pytest.importorskip("copier", reason="copier, which fills in the template, is not installed")
 ROOT = Path(__file__).resolve().parents[2]

@@ -125,6 +125,14 @@ def test_what_is_done_stays_until_something_changes(bench):
     assert re.search(r"mean_distance [\d.]+ → [\d.]+", page), "what changed since the table before"
 
 
+def test_cells_that_a_later_command_leaves_out_are_told(bench):
+    assert run(bench, "--recipes", "toy,fails.toml").returncode == 1
+    less = run(bench, "--recipes", "toy")
+    assert "note: 2 cells of an earlier command, one/fails/0 among them, are no part of this one" in less.stderr
+    assert "no part" not in run(bench, "--recipes", "toy").stderr
+    assert (bench.folder / "out/cells/one/fails/0/cell.json").exists()
+
+
 def test_seeds_are_cells_of_their_own(bench):
     assert run(bench, "--recipes", "toy", "--seeds", "0,3").returncode == 0
     assert marker(bench, "one/toy/3")["state"] == "done"
@@ -291,11 +299,8 @@ def test_a_queue_s_script_runs_every_cell(bench):
     script = (bench.folder / "bench.sbatch").read_text()
     assert "#SBATCH --array=0-3%3" in script
     assert "#SBATCH --mem=2500M" in script
-    (bench.folder / "cryoweave").write_text(f'#!/bin/sh\nexec {sys.executable} -c "{CLI}" "$@"\n')
-    (bench.folder / "cryoweave").chmod(0o755)
     for number in range(4):
-        path = os.pathsep.join([str(bench.folder), os.environ["PATH"]])
-        environment = {**bench.environment, "SLURM_ARRAY_TASK_ID": str(number), "PATH": path}
+        environment = {**bench.environment, "SLURM_ARRAY_TASK_ID": str(number)}
         subprocess.run(["bash", "bench.sbatch"], cwd=bench.folder, env=environment, check=False, timeout=120)
     states = {
         path.parts[-4]: json.loads(path.read_text())["state"]

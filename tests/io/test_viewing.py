@@ -13,6 +13,7 @@ import pytest
 from cryoweave.data import Metric, ScoreTable
 from cryoweave.errors import InputError
 from cryoweave.io import write_chimerax, write_coot, write_defattr
+from cryoweave.io.viewing import relative
 
 
 def test_chimerax_opens_what_lies_beside_and_the_map_last(tmp_path: Path) -> None:
@@ -107,3 +108,16 @@ def test_coot_opens_a_model_without_a_map(tmp_path: Path) -> None:
     assert "coot.read_pdb" in script
     assert "density = " not in script
     compile(script, "view.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("target", "folder", "path"),
+    [
+        ("/data/maps/a.mrc", "/data/runs/one", "../../maps/a.mrc"),
+        ("/data/runs/one/model.cif", "/data/runs/one", "model.cif"),
+        ("/data/maps/a.mrc", "/home/me/one", "/data/maps/a.mrc"),
+        ("/data/maps/a.mrc", "/home/me/../../data/one", "../maps/a.mrc"),
+    ],
+)
+def test_paths_move_along_as_far_as_they_can(target: str, folder: str, path: str) -> None:
+    assert relative(target, Path(folder) / "view.cxc") == path

@@ -358,3 +358,26 @@ def test_a_model_without_residues_or_scores_has_a_page(tmp_path):
 def test_inputs_that_were_read_already_are_not_read_again(validation_folder):
     density = DensityMap(np.ones((3, 3, 3), np.float32), Frame((3, 3, 3)))
     assert read_run(validation_folder, {"density": density}).density is density
+
+
+def test_warnings_are_those_of_the_last_run_and_of_what_it_kept(run_folder):
+    lines = (
+        ("WARNING", "cryoweave.io", "odd stamp"),
+        ("INFO", "cryoweave.run", "stage_started step=points stage=some.points"),
+        ("WARNING", "cryoweave.stage.points", "few points"),
+        ("INFO", "cryoweave.run", "stage_started step=trace stage=some.trace"),
+        ("WARNING", "cryoweave.stage.trace", "first trace"),
+        ("WARNING", "cryoweave", "mean confidence .13"),
+        ("INFO", "cryoweave.run", "run_finished state=done seconds=1"),
+        ("WARNING", "cryoweave.io", "odd voxels"),
+        ("INFO", "cryoweave.run", "run_started recipe=r"),
+        ("INFO", "cryoweave.run", "stage_started step=trace stage=some.trace"),
+        ("WARNING", "cryoweave.stage.trace", "second trace"),
+        ("WARNING", "cryoweave", "mean confidence .06"),
+        ("INFO", "cryoweave.run", "run_finished state=done seconds=1"),
+    )
+    text = "".join(f"2026-01-02 03:04:05,678 {level} {name}: {message}\n" for level, name, message in lines)
+    (run_folder / "log.txt").write_text(text)
+    said = read_run(run_folder).warnings()
+    told = [line for line in said if line in {message for _, _, message in lines}]
+    assert told == ["few points", "odd voxels", "second trace", "mean confidence .06"]

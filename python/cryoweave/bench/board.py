@@ -163,8 +163,12 @@ def _told(change: Change) -> tuple[str, str]:
     cell = f"{change.target}/{change.recipe}/{change.seed}"
     was, now = (state or "not there" for state in change.state)
     words = [] if was == now else [f"{was} → {now}"]
-    words += [f"{name} {one:.4g} → {other:.4g}" for name, (one, other) in change.values.items()]
+    words += [f"{name} {_number(one)} → {_number(other)}" for name, (one, other) in change.values.items()]
     return cell, "; ".join(words)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "none"
 
 
 def _overlay(results: Results, first: str, show: str) -> Overlay | None:

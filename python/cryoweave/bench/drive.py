@@ -36,10 +36,13 @@ class Bench:
         The bench's.
     planned
         The cells, each ready to run or with the reason why it cannot.
+    left
+        Cells that the folder's bench had before and has no more.
     """
 
     folder: Path
     planned: tuple[Planned, ...]
+    left: tuple[str, ...] = ()
 
     def place(self, cell: Cell) -> Path:
         """Folder of a cell."""
@@ -78,7 +81,10 @@ def prepare_bench(
     check_folder(folder)
     _check_settings(options, recipes)
     digests = Digests(folder / DIGESTS)
-    bench = Bench(folder, tuple(plan_cell(cell, options, digests) for cell in cells_of(targets, recipes, seeds)))
+    planned_cells = tuple(plan_cell(cell, options, digests) for cell in cells_of(targets, recipes, seeds))
+    now = {planned.cell.id for planned in planned_cells}
+    before = read_bench(folder)["cells"] if (folder / BENCH).is_file() else []
+    bench = Bench(folder, planned_cells, tuple(cell for cell in before if cell not in now))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for planned in bench.planned:

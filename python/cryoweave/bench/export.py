@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,12 @@ KINDS = {"slurm": "bench.sbatch", "snakemake": "Snakefile", "nextflow": "main.nf
 """What can be written, with its usual name."""
 MOST_TASKS = 1000
 """Of one array; Slurm's own default allows one more. With more cells each task takes several."""
+
+
+def _program() -> str:
+    """The one beside this Python, by its whole path: a queue's shell has not activated the environment."""
+    beside = Path(sys.executable).with_name("cryoweave")
+    return shlex.quote(str(beside)) if beside.is_file() else "cryoweave"
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,10 @@ def _slurm(folder: Path, cells: int, threads: int, share: Share) -> str:
 #SBATCH --cpus-per-task={threads}
 #SBATCH --mem={share.megabytes}M
 #SBATCH --time={each * share.minutes}
-#SBATCH --output=/dev/null
+#SBATCH {shlex.quote(f"--output={folder}/slurm.txt")}
+#SBATCH --open-mode=append
 for ((cell = SLURM_ARRAY_TASK_ID; cell < {cells}; cell += {tasks})); do
-    cryoweave bench cell {place} --number "$cell" {share.limits}
+    {_program()} bench cell {place} --number "$cell" {share.limits}
 done
 """
 
@@ -102,7 +110,7 @@ CELLS = json.loads((BENCH / "bench.json").read_bytes())["cells"]
 
 rule report:
     input: expand(str(BENCH / "cells" / "{{cell}}" / "cell.json"), cell=CELLS)
-    shell: "cryoweave bench report {{BENCH:q}} --show none"
+    shell: "{_program()} bench report {{BENCH:q}} --show none"
 
 
 # A cell that fails leaves its cell.json too: that is a result, and the others go on.
@@ -110,7 +118,7 @@ rule cell:
     output: str(BENCH / "cells" / "{{cell}}" / "cell.json")
     threads: {threads}
     resources: mem_mb={share.megabytes}, runtime={share.minutes}
-    shell: "cryoweave bench cell {{BENCH:q}} {{wildcards.cell:q}} {share.limits} || test -f {{output:q}}"
+    shell: "{_program()} bench cell {{BENCH:q}} {{wildcards.cell:q}} {share.limits} || test -f {{output:q}}"
 """
 
 
@@ -133,7 +141,7 @@ process cell {{
 
     script:
     \"\"\"
-    cryoweave bench cell '${{params.bench}}' '${{id}}' {share.limits} \\
+    {_program()} bench cell '${{params.bench}}' '${{id}}' {share.limits} \\
         || test -f '${{params.bench}}/cells/${{id}}/cell.json'
     \"\"\"
 }}
@@ -144,7 +152,7 @@ process report {{
 
     script:
     \"\"\"
-    cryoweave bench report '${{params.bench}}'
+    {_program()} bench report '${{params.bench}}'
     \"\"\"
 }}
 

@@ -117,6 +117,11 @@ def run(
         pages=pages,
     )
     bench = drive.prepare_bench(output, targets, named_recipes(_names(recipes)), _seeds(seeds), options)
+    if bench.left:
+        console.say(
+            f"note: {len(bench.left)} cells of an earlier command, {bench.left[0]} among them, are no part of this one "
+            "and its page; they stay, and a command that names their maps, recipes and seeds too has them again"
+        )
     if dry_run:
         _show_plan(bench, only_failed)
         return
@@ -194,6 +199,8 @@ def _write_page(folder: Path, metrics: list[str], show: str, since: Path | None)
     from cryoweave.bench.pages import write_pages
 
     board, page = write_pages(folder, metrics, show, since)
+    for note in board.notes:
+        console.say(f"note: {note}")
     console.say(f"the page: {page}")
     return board
 

@@ -193,8 +193,14 @@ def write_coot(
 
 
 def relative(target: str | Path, script: Path) -> str:
-    """The path of a file as seen from a script's folder."""
-    return Path(os.path.relpath(target, script.parent)).as_posix()
+    """The path of a file as seen from a script's folder, so that both can move together.
+
+    Where they share nothing but the root it is absolute, so that the script's folder can move alone.
+    """
+    folder = Path(os.path.normpath(script.parent.absolute()))
+    path = Path(os.path.relpath(target, folder))
+    climbs_to_the_root = path.parts.count("..") == len(folder.parts) - 1
+    return (Path(target).absolute() if climbs_to_the_root else path).as_posix()
 
 
 def write_lines(path: Path, lines: list[str]) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,27 @@ SCHEMA, EARLIER = "cryoweave-record/1", "earlier"
 VALIDATION = "validate"
 """Stands for the recipe in the record of a validation, which judges a model and builds none."""
 _LOG_LINE = re.compile(r"^\S+ \S+ (?P<level>WARNING|ERROR|CRITICAL) (?P<name>\S+): (?P<message>.*)$")
+
+
+_EVENT = re.compile(r"^\S+ \S+ INFO cryoweave\.run: (?P<event>run_finished|stage_started)\b(?: step=(?P<step>\S+))?")
+_OF_STEP = "cryoweave.stage."
+
+
+def _standing(log: Iterable[str]) -> list[str]:
+    """Warnings of a log to which every run adds: those of the last, and of each step from when it last ran."""
+    found: list[tuple[str, str]] = []
+    over = False
+    for line in log:
+        event, said = _EVENT.match(line), _LOG_LINE.match(line)
+        if over:
+            found = [one for one in found if one[0]]
+        if event and event["step"]:
+            found = [one for one in found if one[0] != event["step"]]
+        if said:
+            name = said["name"]
+            found.append((name.removeprefix(_OF_STEP) if name.startswith(_OF_STEP) else "", said["message"]))
+        over = bool(event and event["event"] == "run_finished")
+    return [message for _, message in found]
 
 
 @dataclass
@@ -98,9 +119,7 @@ class RunFolder:
         """Checks and notes of the record, and warnings and errors of the log but the one that ended the run."""
         log = self.path / "log.txt"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-        found = [match for line in lines if (match := _LOG_LINE.match(line))]
-        odd = self._checks("warn")
-        texts = [*odd, *self.record.get("notes", []), *(match["message"] for match in found)]
+        texts = [*self._checks("warn"), *self.record.get("notes", []), *_standing(lines)]
         return [text for text in dict.fromkeys(texts) if text != self.record.get("error")]
 
     def alarms(self) -> list[str]:
