@@ -21,7 +21,7 @@ MAP, MODEL = DEMO / "2566_3J6B_9.mrc.gz", DEMO / "3J6B_9.pdb"
 USES = {
     "detector": ["run", "its-detector", "-v", MAP, "--set", "points.threshold=0.16"],
     "tracer": ["run", "its-tracer", "-v", MAP, "--set", "points.threshold=0.16"],
-    "fitter": ["fit", MODEL, "-v", MAP, "-m", "its-fitter"],
+    "fitter": ["fit", MODEL, "-v", MAP, "-m", "its-fitter", "-d", "3.2"],
     "validator": ["validate", MODEL, "-v", MAP, "--only", "its_validator.score"],
     "program": ["run", "its-program", "-v", MAP, "--model", MODEL],
 }

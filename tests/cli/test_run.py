@@ -288,3 +288,11 @@ def test_a_plugins_command_is_listed_unloaded_and_called(program, tmp_path):
         "import typer\napp = typer.Typer()\n@app.command()\ndef main(name: str):\n    print('hello', name)\n"
     )
     assert program("tool", "you").stdout == "hello you\n"
+
+
+def test_what_a_stage_prints_stands_beside_what_was_asked_for(capsys):
+    with watch.watching(True):
+        print("hello")
+    print("{}")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("{}\n", "hello\n")

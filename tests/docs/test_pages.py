@@ -45,3 +45,12 @@ def test_links_lead_somewhere():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_recipe_of_the_guide_can_be_planned(tmp_path):
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/guide/recipes.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "mine.toml").write_text(text)
+    words = ["plan", str(tmp_path / "mine.toml"), "-v", str(ROOT / "examples/emd2566/2566_3J6B_9.mrc.gz")]
+    shown = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    assert "build.trace" in shown.output

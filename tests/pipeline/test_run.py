@@ -313,6 +313,15 @@ def test_a_run_that_fails_or_stops_early_leaves_the_results_that_are_there(go, f
     assert len(read_model(files / "out" / "model.cif")) == 3
 
 
+def test_points_without_a_model_can_be_looked_at(go, files):
+    outputs = go(until="points").record["outputs"]
+    assert outputs["points"] == "points.cif"
+    assert "HETATM" in (files / "out" / "points.cif").read_text()
+    assert 'open "points.cif"' in (files / "out" / outputs["chimerax"]).read_text()
+    assert "points" not in go().record["outputs"]
+    assert not (files / "out" / "points.cif").exists()
+
+
 def test_a_run_without_scores_does_not_keep_those_of_an_earlier_one(go, files):
     go()
     done = go(until="build")

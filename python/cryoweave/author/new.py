@@ -59,7 +59,7 @@ def new_plugin(name: str, kind: str, folder: Path, registry: Registry, author: s
         from copier import run_copy
     except ImportError as error:
         raise PluginError(
-            f"the package copier, which writes new plugins, cannot be used: {error}", "pip install 'cryoweave[author]'"
+            f"the package copier, which writes new plugins, cannot be used: {error}", "pip install copier"
         ) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)

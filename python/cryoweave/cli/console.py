@@ -170,8 +170,9 @@ def _reader_left() -> int:
 def show_bug(error: BaseException) -> None:
     """Write a bug report and say where it is."""
     report = bug_report(error)
+    where = "".join(f", {note}" for note in getattr(error, "__notes__", ()))  # which stage, of which package
     show_error(
-        f"this is a bug in cryoweave or in a plugin: {type(error).__name__}: {error}",
+        f"this is a bug in cryoweave or in a plugin: {type(error).__name__}: {error}{where}",
         f"please send us the report {report}",
     )
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 _RESUMABLE = "the same command goes on after the last stage that was done"
 _MEANING = {
     "model": "atomic model",
+    "points": "points or traces, for viewers",
     "residues": "where each residue comes from, and how sure that is",
     "poses": "all poses with their scores",
     "fit": "the model in its best pose (fit_02.cif … in the next)",
     "scores": "scores with their definitions",
     "scores_table": "scores per residue",
-    "chimerax": "opens map and model in ChimeraX",
+    "chimerax": "opens map and model, or points, in ChimeraX",
     "pymol": "opens map and model in PyMOL",
     "coot": "opens map and model in Coot",
     "scene": "map, model and colours for Mol*",

@@ -1,9 +1,10 @@
 """A run as a person sees it on stderr: a bar per stage on a terminal, plain lines elsewhere."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cryoweave.cli import console
@@ -130,7 +131,16 @@ class Bars(Lines):
 
 @contextmanager
 def watching(quiet: bool) -> Iterator[Show | None]:
-    """What to hand to a run as ``progress``; None if only errors shall be seen."""
+    """What to hand to a run as ``progress``; None if only errors shall be seen.
+
+    What a stage prints meanwhile goes to standard error: the other is for what the user asked for.
+    """
+    with redirect_stdout(sys.stderr), _shown(quiet) as show:
+        yield show
+
+
+@contextmanager
+def _shown(quiet: bool) -> Iterator[Show | None]:
     err = console.err()
     if quiet:
         yield None

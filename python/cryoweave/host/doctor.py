@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from cryoweave.errors import PluginError
 from cryoweave.host.records import CheckResult, Recipe, Stage, load_object
-from cryoweave.host.registry import Registry
+from cryoweave.host.registry import HOW_TO_GET, Registry
 
 
 class Health(StrEnum):
@@ -63,8 +63,8 @@ def diagnose(registry: Registry, package: str = "") -> Iterator[Finding]:
     for row in registry.plugins:
         if package not in ("", row.package):
             continue
-        hint = f"reinstall it, or remove it: pip uninstall {row.package}" if row.error else ""
-        yield Finding("plugin", row.name, row.package, _broken_if(row.error), row.error, hint)
+        hint = f"reinstall it, or remove it: pip uninstall {row.package}; if it is yours, see its entry point"
+        yield Finding("plugin", row.name, row.package, _broken_if(row.error), row.error, hint if row.error else "")
     for (hook, name), message in registry.conflicts.items():
         origin = registry.package_of(hook, name)
         if package and package not in message.split():  # the message names both packages
@@ -124,7 +124,14 @@ def _recipe(registry: Registry, recipe: Recipe) -> Finding:
     if not unknown:
         return Finding("recipe", recipe.id, package, Health.OK)
     message = f"no installed plugin brings its stage {unknown[0]}"
-    return Finding("recipe", recipe.id, package, Health.BROKEN, message, "install or mend the plugin that has it")
+    return Finding(
+        "recipe",
+        recipe.id,
+        package,
+        Health.BROKEN,
+        message,
+        f"install or mend the plugin that has it; all of ours: {HOW_TO_GET}",
+    )
 
 
 def _loads(what: str, name: str, package: str, path: str) -> Finding:

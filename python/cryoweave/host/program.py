@@ -69,8 +69,8 @@ class Program:
         if not found.ok:
             raise StageError(found.message, found.hint)
         if self.version:
-            said, _ = self._run(self.version, ctx, min(limit, 60.0))
-            ctx.note(f"{self.name} version", _line(said, 0))
+            said, failed = self._run(self.version, ctx, min(limit, 60.0))
+            ctx.note(f"{self.name} version", "unknown" if failed else _line(said, 0))
         said, code = self._run([str(part) for part in arguments], ctx, limit)
         if code:
             what = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"

@@ -4,13 +4,16 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryoweave.data import Model, Poses, ScoreTable, Threading
+from cryoweave.data import Model, PointCloud, Poses, ScoreTable, Threading, Traces
+from cryoweave.io.viewing import write_chimerax
 from cryoweave.pipeline.inputs import RunInput
 from cryoweave.pipeline.outputs import (
+    CHIMERAX,
+    POINTS,
     REPORT,
     SCENE,
     UNFINISHED,
@@ -18,6 +21,7 @@ from cryoweave.pipeline.outputs import (
     replaced_outputs,
     score_names,
     write_outputs,
+    write_points,
     write_poses,
     write_residues,
     write_scripts,
@@ -40,6 +44,7 @@ class Found:
     """What the steps so far gave: of each kind the last, and every table of scores with its step."""
 
     model: Model | None = None
+    points: PointCloud | Traces | None = None
     threading: Threading | None = None
     poses: Poses | None = None
     tables: list[tuple[str, ScoreTable]] = field(default_factory=list)
@@ -48,6 +53,8 @@ class Found:
         """A step's result, if it is one of these."""
         if isinstance(value, Model):
             self.model = value
+        elif isinstance(value, PointCloud | Traces):
+            self.points = value
         elif isinstance(value, Threading):
             self.threading = value
         elif isinstance(value, Poses):
@@ -74,27 +81,29 @@ def finish(
     if sure and sure["mean"] < LOW_CONFIDENCE:
         log.warning("the mean confidence of the model is only %.2f: it may well be wrong everywhere", sure["mean"])
     if pages:
-        _write_pages(folder, record, inputs, model, scores)
+        _write_pages(folder, record, inputs, found, scores)
     return scores
 
 
 def _write_pages(
-    folder: Path, record: Record, inputs: Mapping[str, RunInput], model: Model | None, scores: ScoreTable | None
+    folder: Path, record: Record, inputs: Mapping[str, RunInput], found: Found, scores: ScoreTable | None
 ) -> None:
     from cryoweave.report import read_run
 
     shown = read_run(folder)
     reference = inputs.get("reference")
-    if model is not None:
-        scripts = write_scripts(
-            folder,
-            model,
-            scores,
-            map_path=shown.density_path,
-            reference_path=reference.paths[0] if reference else None,
-            level=shown.contour if shown.density is not None else None,
-        )
-        record.write(outputs=record.entries["outputs"] | scripts)
+    where: dict[str, Any] = {
+        "map_path": shown.density_path,
+        "reference_path": reference.paths[0] if reference else None,
+        "level": shown.contour if shown.density is not None else None,
+    }
+    scripts: dict[str, str] = {}
+    if found.model is not None:
+        scripts = write_scripts(folder, found.model, scores, **where)
+    elif "points" in record.entries["outputs"]:
+        write_chimerax(folder / CHIMERAX, model_path=folder / POINTS, **where, trace=True)
+        scripts = {"chimerax": CHIMERAX}
+    record.write(outputs=record.entries["outputs"] | scripts)
     report(folder, record, shown)
 
 
@@ -140,6 +149,8 @@ def _replace_outputs(
         )
         if model is not None and found.threading is not None:
             outputs |= write_residues(staged, model, found.threading)
+        if model is None and found.points is not None:
+            outputs |= write_points(staged, found.points)
         if poses is not None and (models := inputs.get("models")):
             outputs |= write_poses(staged, poses, models.value)
         record.entries.pop(EARLIER, None)

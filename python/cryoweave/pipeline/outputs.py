@@ -10,9 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import Curve, Metric, Model, ModelSet, Poses, ScoreTable, SequenceSet, Threading
+from cryoweave.data import (
+    Curve,
+    Metric,
+    Model,
+    ModelSet,
+    PointCloud,
+    Poses,
+    ScoreTable,
+    SequenceSet,
+    Threading,
+    Traces,
+)
 from cryoweave.io.poses import FITTED, TABLE, write_pose_table
 from cryoweave.io.tables import write_table
+from cryoweave.io.viewing import write_pseudo_atoms
 
 MODEL, RESIDUES, SCORES, SCORES_TABLE, CITATIONS, REPORT = (
     "model.cif",
@@ -27,6 +39,8 @@ _HEAD = """\
 % Reference managers fill them in by the DOI (Zotero: add by identifier; JabRef: get BibTeX from DOI).
 
 """
+POINTS = "points.cif"
+"""What a run found that built no model: points or traces, as atoms."""
 CHIMERAX, PYMOL, COOT, ATTRIBUTES = "view.cxc", "view.pml", "view_coot.py", "attributes"
 MOST_FITTED = 20
 """Poses beyond these are in the table only."""
@@ -34,7 +48,21 @@ SCENE = "view.mvsx"
 """Map, model and colours for Mol*: what the report shows."""
 UNFINISHED = "unfinished.html"
 """The report of a run that gave no result, in a folder whose files are those of an earlier one."""
-FILES = (MODEL, RESIDUES, SCORES, SCORES_TABLE, CITATIONS, REPORT, SCENE, TABLE, CHIMERAX, PYMOL, COOT, UNFINISHED)
+FILES = (
+    MODEL,
+    POINTS,
+    RESIDUES,
+    SCORES,
+    SCORES_TABLE,
+    CITATIONS,
+    REPORT,
+    SCENE,
+    TABLE,
+    CHIMERAX,
+    PYMOL,
+    COOT,
+    UNFINISHED,
+)
 """All of them but the models of poses; besides there is the folder `ATTRIBUTES`."""
 DIGITS = 7
 """Significant digits in ``scores.tsv``; a stage's own folder has all, to be loaded bit by bit."""
@@ -142,6 +170,21 @@ def write_residues(folder: Path, model: Model, threading: Threading) -> dict[str
     }
     write_table(folder / RESIDUES, columns)
     return {"residues": RESIDUES}
+
+
+def write_points(folder: Path, points: PointCloud | Traces) -> dict[str, str]:
+    """Write points, or traces as chains of Cα, for viewers.
+
+    Returns
+    -------
+    Name in the folder of the file by what it is.
+    """
+    if not len(points.xyz):
+        return {}
+    write_pseudo_atoms(
+        folder / POINTS, points.xyz, points.weight, points.fragment if isinstance(points, Traces) else None
+    )
+    return {"points": POINTS}
 
 
 def write_poses(folder: Path, poses: Poses, models: ModelSet) -> dict[str, str]:

@@ -65,7 +65,7 @@ def largest_component(points: PointCloud) -> tuple[NDArray[np.intp], NDArray[np.
     if len(points) < 2 or not len(points.edges):
         raise StageError(
             f"{len(points)} local dense points with {len(points.edges)} connections make no tree",
-            "lower the threshold or the filter",
+            "lower the threshold or the filter; points must come with `edges`, as those of peaks.meanshift do",
         )
     labels = connected_components(len(points), points.edges)
     kept = np.flatnonzero(labels == np.bincount(labels).argmax())
