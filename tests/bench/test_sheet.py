@@ -55,6 +55,12 @@ def test_a_spreadsheet_s_mark_of_byte_order_is_no_column(sheet):
     assert read_sheet(path)[0].name == "one"
 
 
+@pytest.mark.parametrize("apart", [";", "\t"])
+def test_fields_may_be_apart_by_what_a_spreadsheet_writes(sheet, apart):
+    path = sheet(f'name{apart}map{apart}models\none{apart}emd_1.map.gz{apart}"known.cif; known.cif"\n')
+    assert [file.name for file in read_sheet(path)[0].models] == ["known.cif", "known.cif"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

@@ -112,7 +112,8 @@ def _toml_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _csv_rows(text: str, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    apart = max(",;\t", key=text.partition("\n")[0].count)  # some languages' spreadsheets write semicolons
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=apart)
     rows = []
     try:
         for row in reader:
