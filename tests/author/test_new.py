@@ -152,7 +152,7 @@ def test_without_copier_it_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "copier", None)
     with pytest.raises(PluginError, match="copier") as error:
         new_plugin("fine", "detector", tmp_path, registry())
-    assert "cryoweave[author]" in error.value.hint
+    assert "pip install copier" in error.value.hint
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
