@@ -119,15 +119,17 @@ def _add_path(state: "hashlib._Hash", path: Path) -> None:
 
 def _add(state: "hashlib._Hash", value: Any) -> None:
     """Type, size and bytes, so that no two values look the same."""
-    if is_dataclass(value) and not isinstance(value, type):
+    if value is None or isinstance(value, str | int | float):  # first, as texts and lists of them are many
+        text = repr(value).encode()
+        state.update(f"{type(value).__name__}{len(text)}:".encode() + text)
+    elif is_dataclass(value) and not isinstance(value, type):
         state.update(f"<{type(value).__name__}>".encode())
         for field in fields(value):
             state.update(f".{field.name}=".encode())
             _add(state, getattr(value, field.name))
     elif isinstance(value, np.ndarray):
         if value.dtype.kind == "U":
-            texts = [_scalar(str(text)) for text in value.ravel().tolist()]
-            state.update(f"list{len(texts)}".encode() + b"".join(texts))  # as a list of them, and faster
+            _add(state, value.ravel().tolist())
         else:
             data = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
             state.update(f"{data.dtype.str}{data.shape}".encode())
@@ -141,15 +143,8 @@ def _add(state: "hashlib._Hash", value: Any) -> None:
         state.update(f"list{len(value)}".encode())
         for item in value:
             _add(state, item)
-    elif value is None or isinstance(value, str | int | float):
-        state.update(_scalar(value))
     else:
         raise InputError(f"there is no digest of a {type(value).__name__}", "give a value of cryoweave.data or a path")
-
-
-def _scalar(value: str | float | None) -> bytes:
-    text = repr(value).encode()
-    return f"{type(value).__name__}{len(text)}:".encode() + text
 
 
 def _positions(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
