@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryoweave.data import Model, PointCloud, Poses, ScoreTable, Threading, Traces
-from cryoweave.io.viewing import write_chimerax
 from cryoweave.pipeline.inputs import RunInput
 from cryoweave.pipeline.outputs import (
-    CHIMERAX,
-    POINTS,
     REPORT,
     SCENE,
     UNFINISHED,
@@ -22,6 +19,7 @@ from cryoweave.pipeline.outputs import (
     score_names,
     write_outputs,
     write_points,
+    write_points_script,
     write_poses,
     write_residues,
     write_scripts,
@@ -101,8 +99,7 @@ def _write_pages(
     if found.model is not None:
         scripts = write_scripts(folder, found.model, scores, **where)
     elif "points" in record.entries["outputs"]:
-        write_chimerax(folder / CHIMERAX, model_path=folder / POINTS, **where, trace=True)
-        scripts = {"chimerax": CHIMERAX}
+        scripts = write_points_script(folder, **where)
     record.write(outputs=record.entries["outputs"] | scripts)
     report(folder, record, shown)
 

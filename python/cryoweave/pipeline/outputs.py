@@ -253,6 +253,16 @@ def write_scripts(
     return {"chimerax": CHIMERAX, "pymol": PYMOL, "coot": COOT}
 
 
+def write_points_script(
+    folder: Path, *, map_path: Path | None, reference_path: Path | None, level: float | None
+) -> dict[str, str]:
+    """Write the script that opens in the map what `write_points` wrote; else as `write_scripts`."""
+    from cryoweave.io.viewing import write_chimerax
+
+    write_chimerax(folder / CHIMERAX, map_path, folder / POINTS, reference_path=reference_path, level=level, trace=True)
+    return {"chimerax": CHIMERAX}
+
+
 def _attributes(folder: Path, scores: ScoreTable | None) -> dict[str, str | Path]:
     from cryoweave.io.viewing import attribute_name, write_defattr
 
