@@ -22,7 +22,7 @@ PLUS = {"background": 4.0, "coarse": 12.0}
 RUNS = [
     ("actin", {}),
     ("trpml1", {}),
-    ("trpml1", {"copies": 4, "symmetry": "cyclic", "starts": 300}),
+    ("trpml1", {"copies": 4, "cyclic": True, "starts": 300}),
     ("ksga", {}),
     *((task, PLUS) for task in MAPS),
 ]

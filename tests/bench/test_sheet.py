@@ -2,6 +2,7 @@
 
 import pytest
 
+from cryoweave import host
 from cryoweave.bench.sheet import read_sheet
 from cryoweave.errors import CryoweaveError
 
@@ -96,3 +97,12 @@ def test_a_sheet_that_cannot_be_read(tmp_path):
     (tmp_path / "sheet.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CryoweaveError, match="no UTF-8"):
         read_sheet(tmp_path / "sheet.csv")
+
+
+@pytest.mark.parametrize(("name", "value"), [("resolution", 4.0), ("contour", 0.1), ("symmetry", "C4")])
+def test_what_a_sheet_says_suits_every_stage_that_asks(name, value):
+    """One word has one meaning: else a sheet that one recipe needs stops another."""
+    asking = [stage for stage in host.registry().stages.values() if name in stage.params.model_fields]
+    assert len(asking) > 1
+    for stage in asking:
+        assert stage.params.model_validate({name: value}) is not None, stage.id

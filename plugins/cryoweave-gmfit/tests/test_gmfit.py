@@ -87,8 +87,8 @@ def test_each_model_finds_its_own_place():
             assert (poses.measures["own_correlation"] < poses.score[0]).all()
 
 
-@pytest.mark.parametrize("symmetry", ["none", "cyclic"])
-def test_copies_go_to_different_places(symmetry):
+@pytest.mark.parametrize("cyclic", [False, True])
+def test_copies_go_to_different_places(cyclic):
     turn = Rotation.from_rotvec([0.0, 0.0, np.pi])
     outer = moved(MODEL, ROTATION, np.array([16.0, 0.0, 0.0]) - ROTATION.apply(MODEL.xyz.mean(axis=0)))
     places = [outer, moved(outer, turn, [0.0, 0.0, 0.0])]
@@ -97,7 +97,7 @@ def test_copies_go_to_different_places(symmetry):
         "gmfit.fit",
         density=density,
         models=ModelSet(("one",), (MODEL,)),
-        params={"starts": 80, "components": 20, "copies": 2, "symmetry": symmetry, "resolution": 8.0},
+        params={"starts": 80, "components": 20, "copies": 2, "cyclic": cyclic, "resolution": 8.0},
     )
     found = [[off(poses, pose, MODEL, place) for place in places] for pose in range(2)]
     assert sorted(np.argmin(found, axis=1)) == [0, 1]

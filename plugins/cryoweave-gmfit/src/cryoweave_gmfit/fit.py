@@ -77,7 +77,7 @@ def _climb(target: Mixture, model: Mixture, params: FitParams, ctx: Context) -> 
 
 def _complex(target: Mixture, parts: list[Subunit], params: FitParams, ctx: Context) -> Poses:
     """Configurations of all copies at once, the best first."""
-    ring = params.copies if params.symmetry == "cyclic" else 1
+    ring = params.copies if params.cyclic else 1
     each = params.copies // ring
     placed = [part for part in parts for _ in range(each)]
     found = fit_complex(

@@ -1,7 +1,6 @@
 """What the plugin hands over. Nothing here does work: each stage names its function."""
 
 from importlib.resources import files
-from typing import Literal
 
 from cryoweave.data import DensityMap, Metric, ModelSet, Poses
 from cryoweave.host import Kind, Params, Recipe, Stage, hookimpl, param
@@ -21,9 +20,7 @@ class FitParams(Params):
         unit="map",
     )
     copies: int = param(1, "copies of each model that are fitted at once and pushed off each other", ge=1, le=60)
-    symmetry: Literal["none", "cyclic"] = param(
-        "none", "whether the copies lie around one axis, which is found too", source=SOURCE
-    )
+    cyclic: bool = param(False, "the copies lie around one axis, which is found too", source=SOURCE)
     together: bool = param(False, "different models are fitted at once too and pushed off each other", source=SOURCE)
     components: int = param(40, "Gaussians for each model", ge=1, le=1000)
     map_components: int | None = param(
