@@ -9,6 +9,8 @@ import pytest
 
 from cryoweave.data import Metric
 from cryoweave.data.means import Mean
+from cryoweave.data.model import joined_models, with_own_chains
+from cryoweave.kernels.symmetry import symmetry_of
 from cryoweave.report.leaderboard import Block, Board, Contender, Entry, cost_plot, write
 from cryoweave.report.overlay import Overlay, chains_of, color_of, residue_states
 from cryoweave.testing import ideal_model, simulated_map
@@ -109,9 +111,19 @@ def test_a_row_for_each_model_and_a_picture_for_each_chain():
     assert first.picture != second.picture
 
 
+def test_a_model_on_another_copy_has_the_residues():
+    trace, density = MODEL.trace_atoms(), simulated_map(MODEL)
+    group = symmetry_of("C2", density.frame, trace.xyz.max(axis=0) + 10.0)
+    (row,) = chains_of(trace, [("other copy", replace(trace, xyz=group.copies(trace.xyz)[1]))], group)
+    assert row.rows == [("other copy", 1.0, 1.0)]
+    both = joined_models(with_own_chains(replace(trace, xyz=xyz) for xyz in group.copies(trace.xyz)))
+    (row,) = chains_of(trace, [("both", both)], group)
+    assert row.rows == [("both", 1.0, 1.0)]
+
+
 def test_models_over_each_other_in_a_browser(browser, tmp_path):
     models = [("good", MODEL, 0), ("shifted", replace(MODEL, xyz=MODEL.xyz + 4.0), 1)]
-    overlay = Overlay("one", simulated_map(MODEL), None, MODEL, models)
+    overlay = Overlay("one", simulated_map(MODEL), None, MODEL, None, models)
     browser.open(write(tmp_path / "page.html", board(overlay=overlay)))
     browser.evaluate("document.getElementById('viewer-start').click()")
     browser.wait_for("['ready', 'failed'].includes(document.body.dataset.viewer)")

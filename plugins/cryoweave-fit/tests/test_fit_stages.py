@@ -147,22 +147,30 @@ def test_symmetry_makes_copies_about_the_middle_of_the_map():
         run_stage("fit.place", density=density, models=models, poses=one, params={"symmetry": "T"})
 
 
+HELIX_FRAME = Frame((50, 60, 60), (2.0, 2.0, 2.0))
+
+
+def helix_of(copies, z):
+    """Copies 40 Å apart from one that was placed at this height, in a box of 100 Å that is full."""
+    density = DensityMap(np.ones(HELIX_FRAME.shape_zyx, np.float32), HELIX_FRAME)
+    pose = Poses(np.eye(3)[None], np.array([[60.0, 60.0, z]]) - MODEL.xyz.mean(axis=0), [1.0], ["one"])
+    models, params = ModelSet(("one",), (MODEL,)), {"symmetry": f"H0,40,{copies}", "copies": copies}
+    model = run_stage("fit.place", density=density, models=models, poses=pose, params=params)
+    return [float(model.xyz[model.chain == chain, 2].mean()) for chain in "ABC"[:copies]]
+
+
 @pytest.mark.parametrize(("copies", "said"), [(3, "1 of 3 copies of one by the symmetry H0,40,3"), (2, "")])
 def test_copies_that_leave_the_map_are_told(copies, said, caplog):
-    frame = Frame((50, 60, 60), (2.0, 2.0, 2.0))
-    density = DensityMap(np.ones(frame.shape_zyx, np.float32), frame)
-    low = Poses(np.eye(3)[None], np.array([[60.0, 60.0, 25.0]]) - MODEL.xyz.mean(axis=0), [1.0], ["one"])
-    symmetry = f"H0,40,{copies}"
-    run_stage(
-        "fit.place",
-        density=density,
-        models=ModelSet(("one",), (MODEL,)),
-        poses=low,
-        params={"symmetry": symmetry, "copies": copies},
-    )
+    assert helix_of(copies, 25.0) == pytest.approx([25.0, 65.0, 105.0][:copies])
     warned = " ".join(record.getMessage() for record in caplog.records)
     assert said in warned
     assert bool(said) == ("little density" in warned)
+
+
+@pytest.mark.parametrize(("z", "there"), [(75.0, [75.0, 35.0]), (25.0, [25.0, 65.0])])
+def test_a_helix_goes_on_where_the_map_does(z, there, caplog):
+    assert helix_of(2, z) == pytest.approx(there)
+    assert "little density" not in caplog.text
 
 
 def test_a_pose_on_the_axis_that_clashes_with_its_own_copies_is_told():

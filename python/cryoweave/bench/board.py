@@ -17,6 +17,7 @@ from cryoweave.bench.worker import VALIDATION
 from cryoweave.data import Metric
 from cryoweave.data.means import Mean
 from cryoweave.errors import CryoweaveError, UsageError
+from cryoweave.kernels.symmetry import symmetry_of
 from cryoweave.pipeline.chain import load_recipe, near
 from cryoweave.pipeline.outputs import MODEL, REPORT
 from cryoweave.report.leaderboard import Block, Board, Contender, Entry
@@ -201,7 +202,9 @@ def _read_overlay(results: Results, target: Target, cells: Mapping[str, Result],
     if not models:
         return None
     reference = _read(read_model, target.reference) if target.reference else None
-    return Overlay(target.name, _read(read_map, target.map), target.contour, reference, models)
+    density = _read(read_map, target.map)
+    symmetry = symmetry_of(target.symmetry, density.frame) if target.symmetry and density else None
+    return Overlay(target.name, density, target.contour, reference, symmetry, models)
 
 
 def _read(reader: Any, path: Path) -> Any:

@@ -21,7 +21,7 @@ from cryoweave.pipeline.validation import validators
 from cryoweave.pipeline.wiring import check_needs
 
 SHARED = ("resolution", "contour", "symmetry")
-"""Fields of a target that every step with a parameter of that name gets."""
+"""Fields of a target that every step with a parameter of that name gets, and what judges the models."""
 _INPUT = "input."
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from cryoweave.data import Frame
 from cryoweave.errors import InputError, UsageError
+from cryoweave.kernels.symmetry import symmetry_of
 from cryoweave.pipeline.chain import near
 
 FORMATS = ("toml", "csv")
@@ -35,11 +37,24 @@ class Target(BaseModel):
     reference: Path | None = Field(None, description="Known model: what all are judged by, and no recipe sees")
     resolution: float | None = Field(None, gt=0, le=100, description="Å, for all steps and validators that ask for it")
     contour: float | None = Field(None, description="Recommended contour, for all steps and validators that ask for it")
-    symmetry: str | None = Field(None, description="E.g. C4, for all steps that ask for it")
+    symmetry: str | None = Field(
+        None,
+        description="About z: C4, D7, H-166.5,27.5,6; for all steps that ask for it; copies of the reference count",
+    )
     trained_on: tuple[str, ...] = Field(
         (), description="Plugins whose weights saw this map in training: their figures here are marked"
     )
     note: str = Field("", description="Shown beside its name, e.g. masked around the deposited model")
+
+    @field_validator("symmetry")
+    @classmethod
+    def _is_a_symmetry(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                symmetry_of(name, Frame((1, 1, 1)))
+            except UsageError as error:
+                raise ValueError(f"{error}: {error.hint}") from error
+        return name
 
     def files(self) -> dict[str, Path]:
         """Every file of it, by what it is."""

@@ -45,6 +45,7 @@ class Entry(BaseModel):
     first_voxel: bool = False
     """The reference counts from the first voxel of the map, whatever the map's origin."""
     resolution: float | None = None
+    symmetry: str = ""
     note: str = ""
     seen: bool = False
     """Weights saw it in training."""
@@ -133,7 +134,7 @@ def _rows(suite: Suite, entry: Entry, data: Path, folder: Path, fast: bool) -> I
     from cryoweave.pipeline.execute import run_stage
 
     row = {"name": entry.name, **_files(entry, data, folder)}
-    row |= {"note": entry.note} if entry.note else {}
+    row |= {name: text for name, text in (("note", entry.note), ("symmetry", entry.symmetry)) if text}
     row |= {"trained_on": list(suite.trained_on)} if entry.seen else {}
     if entry.map:
         row |= {"map": str(data / entry.map), "resolution": entry.resolution}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cryoweave.bench.cells import inputs_of
+from cryoweave.bench.cells import SHARED, inputs_of
 from cryoweave.bench.sheet import Target
 from cryoweave.errors import CryoweaveError, StageError
 
@@ -87,7 +87,7 @@ def judge(model: Path, target: Target, spec: dict[str, Any], folder: Path) -> No
     inputs = load_inputs({name: value for name, value in given.items() if value is not None})
     check_place(folder, target.files().values())
     subject = read_subject(model)
-    common: dict[str, Any] = {"resolution": target.resolution, "contour": target.contour, "threads": spec["threads"]}
+    common: dict[str, Any] = {name: getattr(target, name) for name in SHARED} | {"threads": spec["threads"]}
     values = {name: entry.value for name, entry in inputs.items()}
     result = validate(subject.model, **values, stages=spec["validators"], offered=None, **common)
     if result.scores is None:

@@ -56,6 +56,14 @@ def validate(
     contour: Annotated[
         float | None, typer.Option("--contour", metavar="DENSITY", help="The map's recommended contour.")
     ] = None,
+    symmetry: Annotated[
+        str | None,
+        typer.Option(
+            "--symmetry",
+            metavar="GROUP",
+            help="Of the map about z, e.g. C4: all copies of the reference are as right.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="STAGE.PARAM=VALUE", help="A parameter of a validator; may be given again."),
@@ -82,6 +90,7 @@ def validate(
 
     params, stages = parse_options(settings or [], only or [])
     _check_pair(half_maps)
+    _check_symmetry(symmetry, map_file, reference)
     places = _places(models, output)
     given = {"density": map_file, "reference": reference, "sequences": sequences_of(sequence, rna, dna)}
     with interruptible(_LOST if output else "nothing was written"):
@@ -90,7 +99,8 @@ def validate(
         for name in subjects if output else ():
             check_place(places[name], [*files, *(subject.path for subject in subjects.values())])
         inputs = _inputs(given, half_maps)
-        options: dict[str, Any] = {"resolution": resolution, "contour": contour, "threads": threads}
+        common = {"resolution": resolution, "contour": contour, "symmetry": symmetry}
+        options: dict[str, Any] = {**common, "threads": threads}
         judged = []
         for one in _judge(subjects, inputs, **options, params=params, stages=stages):
             judged.append(one)
@@ -116,6 +126,20 @@ def _check_pair(half_maps: tuple[Path, Path] | None) -> None:
         if str(path).startswith("-") and not path.exists():
             given = " and ".join(str(path) for path in half_maps or ())
             raise UsageError(f"--half-maps needs two files, not {given}", "write --half-maps half1.mrc half2.mrc")
+
+
+def _check_symmetry(symmetry: str | None, map_file: Path | None, reference: Path | None) -> None:
+    if symmetry is None:
+        return
+    from cryoweave.data import Frame
+    from cryoweave.kernels.symmetry import symmetry_of
+
+    symmetry_of(symmetry, Frame((1, 1, 1)))
+    if map_file is None or reference is None:
+        raise UsageError(
+            "--symmetry says which copies of a reference are as right, about the axis of the map",
+            "give --map and --reference too",
+        )
 
 
 def _read(models: dict[str, Path]) -> "tuple[dict[str, Subject], dict[str, InputError]]":
@@ -184,16 +208,15 @@ def _write(
     place: Path,
     inputs: "Mapping[str, RunInput]",
     *,
-    resolution: float | None,
-    contour: float | None,
     threads: int,
+    **common: Any,
 ) -> None:
     from cryoweave.pipeline.execute import choose_threads
     from cryoweave.pipeline.outputs import REPORT
     from cryoweave.pipeline.validated import write_validation
 
     used = choose_threads(threads)
-    write_validation(place, one, inputs, resolution=resolution, contour=contour, threads=used)
+    write_validation(place, one, inputs, **common, threads=used)
     console.say(f"report of {one.name}: {place / REPORT}")
 
 

@@ -1,16 +1,22 @@
 """Copies by symmetry: cyclic, dihedral, helical."""
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import Frame
+from cryoweave.data import Frame, Model
+from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import UsageError
+from cryoweave.kernels.graph import nearest
+from cryoweave.kernels.pairing import CLOSE
 
 _POINT = re.compile(r"([CD])(\d{1,3})")
 _HELIX = re.compile(r"H(-?[\d.]+),(-?[\d.]+),(\d{1,4})")
+_MOST = 0.5
+"""Share of a chain's residues from which on it is there."""
 
 
 class Symmetry(NamedTuple):
@@ -23,6 +29,19 @@ class Symmetry(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.rotation)
+
+    def copies(self, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+        """All copies of some points, shape ``(n, points, 3)``."""
+        return xyz @ np.swapaxes(self.rotation, 1, 2) + self.translation[:, None]
+
+    def both_ways(self) -> "Symmetry":
+        """With the inverses that are not among them: a helix goes on in both directions."""
+        back = np.swapaxes(self.rotation, 1, 2)
+        shift = -np.einsum("nij,nj->ni", back, self.translation)
+        known = np.concatenate([self.rotation.reshape(-1, 9), self.translation], axis=1)
+        inverse = np.concatenate([back.reshape(-1, 9), shift], axis=1)
+        new = np.abs(inverse[:, None] - known).max(axis=2).min(axis=1) > 1e-6
+        return Symmetry(np.concatenate([self.rotation, back[new]]), np.concatenate([self.translation, shift[new]]))
 
 
 def symmetry_of(name: str, frame: Frame, centre: NDArray[np.float64] | None = None) -> Symmetry:
@@ -66,3 +85,60 @@ def _point(letter: str, n: int) -> list[NDArray[np.float64]]:
 def _about_z(degrees: float) -> NDArray[np.float64]:
     angle = np.radians(degrees)
     return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+def copies_at(reference: Model, model: Model, group: Symmetry) -> Model:
+    """The reference with each chain as the copy that a model has most of: all copies are as right.
+
+    Parameters
+    ----------
+    reference
+        Any part of the structure: one asymmetric unit, or several.
+    model
+        Stands in the same map.
+    group
+        The map's.
+
+    Returns
+    -------
+    The reference's atoms in their order, then, under chain names of their own, further copies of which the model has
+    half the residues. No two copies stand in one place: a reference that is whole already stays as it is.
+    """
+    there, trace = model.trace_atoms().xyz, reference.trace_atoms()
+    if not len(there) or not len(trace):
+        return reference
+    group = group.both_ways()
+    images = {name: group.copies(trace.xyz[trace.chain == name]) for name in dict.fromkeys(trace.chain.tolist())}
+    shares = {name: _shares(copies, there) for name, copies in images.items()}
+    order = sorted((-float(shares[name][i]), i, name) for name in images for i in range(len(group)))
+    taken = np.zeros((0, 3))
+    first: dict[str, int] = {}
+    for _, i, name in order:
+        if name not in first and _shares(images[name][i : i + 1], taken) < _MOST:
+            first[name] = i
+            taken = np.concatenate([taken, images[name][i]])
+    more: list[tuple[str, int]] = []
+    for share, i, name in order:
+        if -share >= _MOST and _shares(images[name][i : i + 1], taken) < _MOST:
+            more.append((name, i))
+            taken = np.concatenate([taken, images[name][i]])
+    if not more and not any(first.values()):
+        return reference
+    xyz = reference.xyz.copy()
+    for name, i in first.items():
+        own = reference.chain == name
+        xyz[own] = group.copies(xyz[own])[i]
+    parts = [replace(reference, xyz=xyz)]
+    for name, i in more:
+        part = reference.select(reference.chain == name)
+        parts.append(replace(part, xyz=group.copies(part.xyz)[i]))
+    return joined_models(with_own_chains(parts))
+
+
+def _shares(copies: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each copy, ``(copies, points, 3)``, the share of points that have one of the others close by."""
+    if not len(there):
+        return np.zeros(len(copies))
+    close = nearest(there, copies.reshape(-1, 3))[1] <= CLOSE
+    shares: NDArray[np.float64] = close.reshape(copies.shape[:2]).mean(axis=1)
+    return shares

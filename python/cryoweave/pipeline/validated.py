@@ -9,7 +9,16 @@ from cryoweave import host
 from cryoweave.data import Model
 from cryoweave.errors import InputError, UsageError
 from cryoweave.pipeline.inputs import RunInput
-from cryoweave.pipeline.outputs import ATTRIBUTES, FILES, REPORT, SCENE, replaced_outputs, write_outputs, write_scripts
+from cryoweave.pipeline.outputs import (
+    ATTRIBUTES,
+    FILES,
+    REFERENCE,
+    REPORT,
+    SCENE,
+    replaced_outputs,
+    write_outputs,
+    write_scripts,
+)
 from cryoweave.pipeline.preflight import Finding
 from cryoweave.pipeline.record import RECORD, SCHEMA, here_and_now, read_record
 from cryoweave.pipeline.validation import Validation
@@ -107,6 +116,7 @@ def write_validation(
     *,
     resolution: float | None = None,
     contour: float | None = None,
+    symmetry: str | None = None,
     threads: int = 0,
     pages: bool = True,
 ) -> dict[str, str]:
@@ -120,7 +130,7 @@ def write_validation(
         The model and its scores.
     inputs
         What it was judged by: ``density``, ``reference``, ``sequences``, half maps.
-    resolution, contour, threads
+    resolution, contour, symmetry, threads
         As given.
     pages
         Whether to write the report and the scripts for viewers.
@@ -129,6 +139,7 @@ def write_validation(
     -------
     Name in the folder of each file by what it is.
     """
+    from cryoweave.io.model_writing import write_model
     from cryoweave.io.tables import write_json
     from cryoweave.report import read_run, write_report
 
@@ -137,7 +148,8 @@ def write_validation(
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}", _HINT) from error
     state = INCOMPLETE if judged.result.failed else "done"
-    record = _record(judged, inputs) | {"resolution": resolution, "contour": contour, "threads": threads}
+    common = {"resolution": resolution, "contour": contour, "symmetry": symmetry, "threads": threads}
+    record = _record(judged, inputs) | common
     sequences = inputs.get("sequences")
     with replaced_outputs(folder) as staged:
         outputs = write_outputs(
@@ -148,10 +160,14 @@ def write_validation(
             dois=_dois(record["steps"]),
             steps=record["steps"],
         )
+        if judged.result.copy is not None:
+            write_model(staged / REFERENCE, judged.result.copy)
+            outputs["reference"] = REFERENCE
         write_json(folder / RECORD, record)
     # The record on disk claims nothing until all files are there; the page already says how it ended.
     if pages:
-        shown = read_run(folder, {name: entry.value for name, entry in inputs.items()})
+        given = {name: entry.value for name, entry in inputs.items()}
+        shown = read_run(folder, given | ({"reference": judged.result.copy} if judged.result.copy is not None else {}))
         shown.record["state"] = state
         outputs |= _scripts(folder, judged, inputs, shown)
         write_report(folder, shown)
@@ -163,12 +179,13 @@ def write_validation(
 
 def _scripts(folder: Path, judged: Judged, inputs: Mapping[str, RunInput], shown: "RunFolder") -> dict[str, str]:
     density, reference, scores = inputs.get("density"), inputs.get("reference"), judged.result.scores
+    known = reference.paths[0] if reference else None
     return write_scripts(
         folder,
         judged.model,
         scores,
         map_path=density.paths[0] if density else None,
-        reference_path=reference.paths[0] if reference else None,
+        reference_path=known if judged.result.copy is None else folder / REFERENCE,
         level=shown.contour if shown.density is not None else None,
         by_score=True,
     )

@@ -14,6 +14,7 @@ from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
 from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, PluginError, UsageError
 from cryoweave.host.context import Fact
 from cryoweave.host.records import Recipe, Stage, Step
+from cryoweave.kernels.symmetry import copies_at, symmetry_of
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.events import warned
 from cryoweave.pipeline.execute import facts_of, run_stage
@@ -48,6 +49,8 @@ class Validation:
         All their scores in one table, residues in the order of the model; None if there are none.
     offered
         What other stages made for validators, by the validator's id.
+    copy
+        The reference as the copies by symmetry that the model has; None if it is as given.
     """
 
     ran: list[str] = field(default_factory=list)
@@ -57,6 +60,7 @@ class Validation:
     steps: list[dict[str, Any]] = field(default_factory=list)
     scores: ScoreTable | None = None
     offered: Mapping[str, Offer] = field(default_factory=dict)
+    copy: Model | None = None
 
 
 def validate(
@@ -68,6 +72,7 @@ def validate(
     half_maps: tuple[DensityMap, DensityMap] | None = None,
     resolution: float | None = None,
     contour: float | None = None,
+    symmetry: str | None = None,
     params: Mapping[str, Mapping[str, Any]] | None = None,
     stages: Collection[str] | None = None,
     seed: int = 0,
@@ -87,6 +92,8 @@ def validate(
         Of the map, Å: given to every stage that has a parameter of this name; those are left out without it.
     contour
         Density of the map's recommended surface: given to every stage that has a parameter of this name.
+    symmetry
+        Of the map about z, see `symmetry_of`: every copy of the reference is as right as the one that is given.
     params
         Parameters that differ from the defaults, by stage.
     stages
@@ -97,16 +104,22 @@ def validate(
         What other stages made for validators before, by the validator's id; made now if absent.
     progress
         Called while it is made, see :data:`~cryoweave.pipeline.offers.Progress`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such symmetry, or one and no map.
     """
+    copy, where = _copy_there(reference, model, density, symmetry)
     half_a, half_b = half_maps or (None, None)
-    given: dict[str, Any] = {"density": density, "model": model, "sequences": sequences, "reference": reference}
+    given: dict[str, Any] = {"density": density, "model": model, "sequences": sequences, "reference": copy or reference}
     given |= {"half_a": half_a, "half_b": half_b}
     common = {name: value for name, value in (("resolution", resolution), ("contour", contour)) if value is not None}
     present = {name: value for name, value in given.items() if value is not None}
     chosen = [stage for stage in validators() if not stages or stage.id in stages]
     if offered is None:
         offered = offers_for(chosen, present, params or {}, seed=seed, threads=threads, progress=progress)
-    result = Validation(offered=offered)
+    result = Validation(offered=offered, copy=copy, notes=where)
     tables: list[tuple[dict[str, Any], ScoreTable]] = []
     for stage in chosen:
         known = stage.params.model_fields
@@ -136,6 +149,24 @@ def validate(
             tables.append((step, table))
     result.steps, result.scores = _joined(tables, model)
     return result
+
+
+def _copy_there(
+    reference: Model | None, model: Model, density: DensityMap | None, symmetry: str | None
+) -> tuple[Model | None, list[str]]:
+    """The reference as its copies by symmetry that the model has, if others than given, and what to say of it."""
+    if reference is None or symmetry is None:
+        return None, []
+    if density is None:
+        raise UsageError("the axis of a symmetry is that of the map, and no map is given", "give --map, or no symmetry")
+    found = copies_at(reference, model, symmetry_of(symmetry, density.frame))
+    if found is reference:
+        return None, []
+    moved = reference.chain[(found.xyz[: len(reference)] != reference.xyz).any(axis=1)]
+    further = len(set(found.chain[len(reference) :].tolist()))
+    words = [f"{' and '.join(dict.fromkeys(moved.tolist()))} where the model has it"] if len(moved) else []
+    words += [f"{further} more, which the model has too"] if further else []
+    return found, [f"compared with copies by {symmetry} of the reference's chains: {', and '.join(words)}"]
 
 
 def _bug(stage: str, error: Exception) -> PluginError:

@@ -197,7 +197,8 @@ def read_run(path: Path, given: Mapping[str, Any] | None = None) -> RunFolder:
     if EARLIER not in run.record:  # else what lies there is an earlier run's
         with run.trouble("the poses"):
             run.placements = read_placements(path, run.record, run.model)
-    if reference := run.input_path("reference"):
+    copy = run.record.get("outputs", {}).get("reference")
+    if reference := (path / copy if copy else run.input_path("reference")):
         with run.trouble("the reference"):
             run.reference = given.get("reference") or read_model(reference)
     if sequences := run.input_path("sequences"):

@@ -12,6 +12,7 @@ from cryoweave.data import DensityMap, Model
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.grid import statistics
 from cryoweave.kernels.pairing import own_residues
+from cryoweave.kernels.symmetry import Symmetry, copies_at
 from cryoweave.report import scene
 from cryoweave.report.curves import COLORS
 from cryoweave.report.pictures import packed
@@ -39,6 +40,8 @@ class Overlay:
         At which its surface is drawn; None for the mean and three deviations.
     reference
         The known model; None if there is none.
+    symmetry
+        Of the map: a model is compared with the copies of the reference that it has.
     models
         Name, model and place in the board's list of each recipe, the best first.
     """
@@ -47,6 +50,7 @@ class Overlay:
     density: DensityMap | None
     contour: float | None
     reference: Model | None
+    symmetry: Symmetry | None
     models: Sequence[tuple[str, Model, int]]
 
 
@@ -121,7 +125,7 @@ def view_of(overlay: Overlay) -> OverlayView:
     shown = np.concatenate([trace.xyz for _, trace, _ in traces] + ([known.xyz] if known is not None else []))
     small = _small(overlay, shown)
     return OverlayView(
-        chains_of(known, [(name, trace) for name, trace, _ in traces]) if known is not None else [],
+        chains_of(known, [(name, trace) for name, trace, _ in traces], overlay.symmetry) if known is not None else [],
         scene.text_of(scene.archive(small, None, [], overlay.reference, ghosts)),
         ghosts,
         small,
@@ -138,15 +142,20 @@ def _small(overlay: Overlay, shown: NDArray[np.float64]) -> scene.SmallMap | Non
     return scene.reduced(scene.cropped(overlay.density, shown), float(found.mean), float(found.sd), contour)
 
 
-def chains_of(reference: Model, traces: Sequence[tuple[str, Model]]) -> list[ChainRows]:
+def chains_of(
+    reference: Model, traces: Sequence[tuple[str, Model]], symmetry: Symmetry | None = None
+) -> list[ChainRows]:
     """For each chain of the reference, which of its residues each model has.
 
     Parameters
     ----------
     reference, traces
         One atom a residue.
+    symmetry
+        Of the map: copies of the reference are as good.
     """
-    states = [residue_states(reference, trace) for _, trace in traces]
+    near = [copies_at(reference, trace, symmetry) if symmetry else reference for _, trace in traces]
+    states = [residue_states(known, trace) for known, (_, trace) in zip(near, traces, strict=True)]
     names = [name for name, _ in traces]
     found = []
     for chain in dict.fromkeys(reference.chain.tolist()):

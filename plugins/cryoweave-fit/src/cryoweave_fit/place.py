@@ -1,6 +1,5 @@
 """One model of the best poses."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -41,11 +40,11 @@ def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlacePar
         if left[name] <= 0:
             continue
         model = models.of(name)
-        copies = [replace(model, xyz=xyz) for xyz in _copies(model, poses, at, group)]
+        copies, weak = _with_copies(density, replace(model, xyz=poses.moved(model.xyz, at)), group)
         traces = [copy.residue_xyz() for copy in copies]
         if _clashes(traces, there, params.clash):
             continue
-        if weak := _weak(density, traces):
+        if weak:
             ctx.log.warning(
                 "%d of %d copies of %s by the symmetry %s have little density: fewer copies, or is its axis elsewhere?",
                 *(weak, len(copies), name, params.symmetry),
@@ -77,16 +76,18 @@ def _tell(poses: Poses, chosen: list[int], left: dict[str, int], copies: int, ct
         ctx.log.warning("%d of the %d poses that were placed are not significant: see `sure`", doubtful, len(chosen))
 
 
-def _copies(model: Model, poses: Poses, at: int, group: Symmetry) -> Iterator[NDArray[np.float64]]:
-    xyz = poses.moved(model.xyz, at)
-    for turn, shift in zip(group.rotation, group.translation, strict=True):
-        yield xyz @ turn.T + shift
+def _with_copies(density: DensityMap, model: Model, group: Symmetry) -> tuple[list[Model], int]:
+    """A placed model and its copies, and how many of them have far less density than it.
 
-
-def _weak(density: DensityMap, traces: list[NDArray[np.float64]]) -> int:
-    """How many copies of the first have far less density than it."""
-    means = [float(interpolate(density.values, density.frame, trace).mean()) for trace in traces]
-    return sum(mean < WEAK * means[0] for mean in means[1:])
+    A helix goes on both ways: of it the copies are taken that stand in a row and have most density.
+    """
+    copies = [replace(model, xyz=xyz) for xyz in group.both_ways().copies(model.xyz)]
+    means = [float(interpolate(density.values, density.frame, copy.residue_xyz()).mean()) for copy in copies]
+    count = len(group)
+    before = min(len(copies) - count, count - 1)
+    rows = [[*range(count - i), *range(count, count + i)] for i in range(before + 1)]
+    row = max(rows, key=lambda row: sum(means[i] for i in row))
+    return [copies[i] for i in row], sum(means[i] < WEAK * means[0] for i in row)
 
 
 def _clashes(traces: list[NDArray[np.float64]], there: NDArray[np.float64], most: float) -> bool:

@@ -89,6 +89,7 @@ STAGES = [
         kind=Kind.ASSEMBLE,
         summary="one model of the best poses that do not clash, with copies by symmetry",
         load="cryoweave_fit.place:placed",
+        version=2,
         takes={"density": DensityMap, "models": ModelSet, "poses": Poses},
         gives=Model,
         params=PlaceParams,
