@@ -29,6 +29,10 @@ def fail(density, model, params, ctx):
     raise PluginError("no weights", "get some")
 
 
+def break_down(density, model, params, ctx):
+    raise ZeroDivisionError("by nothing")
+
+
 def check(params, points=None, **_inputs):
     if params.given is None and points is None:
         raise NotGivenError("needs points or a number", "give --number")
@@ -113,3 +117,12 @@ def test_why_it_could_not_be_made_is_said():
     found = validate(MODEL, density=DENSITY)
     assert "no weights: get some" in found.left_out["toy.needy"]
     assert "give --number" in found.left_out["toy.needy"]
+
+
+@pytest.mark.usefixtures("_installed")
+@pytest.mark.parametrize("_installed", ["break_down"], indirect=True)
+def test_a_bug_in_the_stage_that_was_to_make_it_is_said_and_stops_nothing():
+    found = validate(MODEL, density=DENSITY)
+    said = found.left_out["toy.needy"]
+    assert "this is a bug in" in said
+    assert "ZeroDivisionError: by nothing (test_offers.py" in said

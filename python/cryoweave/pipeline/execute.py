@@ -1,6 +1,7 @@
 """One stage, run: its function with its inputs, parameters and context, its result checked."""
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from math import inf
 from pathlib import Path
@@ -84,6 +85,17 @@ def call(stage: Stage, package: str, inputs: Mapping[str, Any], params: Params, 
             "look at what the stages before it gave; a lower threshold may help",
         )
     return value
+
+
+def bug_in(stage: str, error: Exception) -> PluginError:
+    """An exception that no stage should raise, as an error that says where it came from."""
+    package = host.registry().package_of("stages", stage)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    return PluginError(
+        f"stage {stage}: this is a bug in {package}: {type(error).__name__}: {error} ({where})",
+        "report it to the plugin's author",
+    )
 
 
 def facts_of(facts: Mapping[str, Fact]) -> dict[str, Fact | None]:

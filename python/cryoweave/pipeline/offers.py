@@ -9,7 +9,7 @@ from cryoweave.errors import CryoweaveError, NotGivenError
 from cryoweave.host.context import Fact
 from cryoweave.host.records import Stage, Step, load_object
 from cryoweave.pipeline.events import warned
-from cryoweave.pipeline.execute import run_stage
+from cryoweave.pipeline.execute import bug_in, run_stage
 from cryoweave.pipeline.settings import check_params
 
 Progress = Callable[[str, int, int], object]
@@ -103,6 +103,8 @@ def offers_for(
                 found[stage.id] = Offer(maker.id, name, value, notes=tuple(notes), facts=facts)
             except CryoweaveError as error:
                 found[stage.id] = Offer(maker.id, name, problem=error)
+            except Exception as error:  # a bug there must not cost the figures of other validators
+                found[stage.id] = Offer(maker.id, name, problem=bug_in(maker.id, error))
     return found
 
 

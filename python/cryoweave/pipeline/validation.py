@@ -1,9 +1,7 @@
 """All installed validators on one model, whatever recipe or program built it."""
 
-import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +9,13 @@ from numpy.typing import NDArray
 
 from cryoweave import host
 from cryoweave.data import DensityMap, Model, ScoreTable, SequenceSet
-from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, PluginError, UsageError
+from cryoweave.errors import CryoweaveError, NotApplicableError, NotGivenError, UsageError
 from cryoweave.host.context import Fact
 from cryoweave.host.records import Recipe, Stage, Step
 from cryoweave.kernels.symmetry import copies_at, symmetry_of
 from cryoweave.pipeline.chain import near
 from cryoweave.pipeline.events import warned
-from cryoweave.pipeline.execute import facts_of, run_stage
+from cryoweave.pipeline.execute import bug_in, facts_of, run_stage
 from cryoweave.pipeline.measure import measured
 from cryoweave.pipeline.offers import NO_OFFER, Offer, Progress, offers_for
 from cryoweave.pipeline.outputs import merge_scores, score_names
@@ -142,7 +140,7 @@ def validate(
         except CryoweaveError as error:
             result.failed[stage.id] = error
         except Exception as error:  # a bug in one must not cost the figures of the others
-            result.failed[stage.id] = _bug(stage.id, error)
+            result.failed[stage.id] = bug_in(stage.id, error)
         else:
             result.ran.append(stage.id)
             result.notes += [note for note in (*notes, *offer.notes) if note not in result.notes]
@@ -167,16 +165,6 @@ def _copy_there(
     words = [f"{' and '.join(dict.fromkeys(moved.tolist()))} where the model has it"] if len(moved) else []
     words += [f"{further} more, which the model has too"] if further else []
     return found, [f"compared with copies by {symmetry} of the reference's chains: {', and '.join(words)}"]
-
-
-def _bug(stage: str, error: Exception) -> PluginError:
-    package = host.registry().package_of("stages", stage)
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(last.filename).name}, line {last.lineno}"
-    return PluginError(
-        f"stage {stage}: this is a bug in {package}: {type(error).__name__}: {error} ({where})",
-        "report it to the plugin's author",
-    )
 
 
 def _say(step: dict[str, Any], offer: Offer) -> None:
