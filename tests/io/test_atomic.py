@@ -1,5 +1,6 @@
 """A file or folder appears whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,32 @@ def test_a_full_disk_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No space left") as caught, atomic_file(tmp_path / "a"):
         Path("/dev/full").write_text("x")
     assert caught.value.hint
+
+
+def test_what_a_folder_holds_is_on_the_disk_before_it_appears_and_synced_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    early: list[bool] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        early.append(not (tmp_path / "a").exists())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with atomic_folder(tmp_path / "a") as folder:
+        with atomic_file(folder / "one.txt") as file:
+            file.write_text("1")
+        with atomic_folder(folder / "b") as inner, atomic_file(inner / "two.txt") as file:
+            file.write_text("2")
+        (folder / "three.txt").write_text("3")
+        assert not synced
+    there = [path.stat().st_ino for path in (tmp_path / "a").rglob("*")]
+    assert sorted(synced) == sorted(there)
+    assert all(early)
+    synced.clear()
+    with atomic_file(tmp_path / "four.txt") as file:
+        file.write_text("4")
+    assert len(synced) == 1, "outside of a folder a file is synced by itself"

@@ -3,11 +3,15 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from cryoweave.errors import InputError
+
+_FILLED: ContextVar[tuple[Path, ...]] = ContextVar("filled", default=())
+"""Temporary folders of the `atomic_folder` blocks that are open."""
 
 
 @contextmanager
@@ -34,7 +38,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     try:
         with _os_errors(path):
             yield temporary
-            _sync(temporary)
+            _sync([temporary])
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -65,9 +69,9 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     try:
         with _os_errors(path):
             temporary.mkdir()
-            yield temporary
-            for file in temporary.rglob("*"):
-                _sync(file)
+            with _filled(temporary):
+                yield temporary
+            _sync(temporary.rglob("*"))
             if path.exists():
                 path.replace(replaced)  # a folder cannot be renamed onto one that holds files
             temporary.replace(path)
@@ -85,12 +89,25 @@ def _temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+@contextmanager
+def _filled(folder: Path) -> Iterator[None]:
+    token = _FILLED.set((*_FILLED.get(), folder))
     try:
-        os.fsync(descriptor)
+        yield
     finally:
-        os.close(descriptor)
+        _FILLED.reset(token)
+
+
+def _sync(paths: Iterable[Path]) -> None:
+    """Have the disk hold files, but for those in a folder that is being filled: these are synced with it, once."""
+    for path in paths:
+        if any(folder in path.parents for folder in _FILLED.get()):
+            continue
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
