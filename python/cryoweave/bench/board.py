@@ -152,6 +152,8 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         ("Judged by", ", ".join(options["validators"])),
         ("Seeds", ", ".join(map(str, results.seeds))),
     ]
+    if groups := [f"{target.name}: {target.symmetry}" for target in results.targets if target.symmetry]:
+        facts.append(("Symmetry", f"{'; '.join(groups)}. A model on another copy of the reference is as right"))
     if options["settings"]:
         facts.append(("Set", ", ".join(f"{name} = {value}" for name, value in options["settings"].items())))
     if options["time_budget"] is not None:
