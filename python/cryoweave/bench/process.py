@@ -84,87 +84,94 @@ def watched(command: Sequence[str], limits: Limits) -> Ended:
     CancelledError
         If `kill_all` ended it.
     """
-    ended = Ended()
-    start = time.monotonic()
-    seen: set[psutil.Process] = set()
-    tail = _Tail()
-    with tail.end as output:
-        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
-        process = subprocess.Popen(command, **streams, start_new_session=True)
-    _ALIVE[process.pid] = False
+    watch = _Watch(command, limits)
     try:
-        _until_end(process, limits, ended, start, tail, seen)
+        watch.until_end()
     finally:
-        # Children that outlive the process would go on unwatched, and hold its output open.
-        _kill(process.pid)
-        _kill_each(seen)
-        stopped = _ALIVE.pop(process.pid)
-        process.wait()
-    tail.join()
+        stopped = watch.end()
     if stopped:
         raise CancelledError
-    ended.seconds, ended.output = time.monotonic() - start, tail.text()
-    return ended
+    return watch.ended
 
 
-def _until_end(
-    process: "subprocess.Popen[bytes]",
-    limits: Limits,
-    ended: Ended,
-    start: float,
-    tail: "_Tail",
-    seen: set[psutil.Process],
-) -> None:
-    """Look at the process until it ends, which it is made to beyond the limits; ``seen`` gets all its children.
+class _Watch:
+    """A process that runs, and what was seen of it."""
 
-    Whoever closes their output has mostly ended: there is no need to wait for the next look then.
-    """
-    least, most = _LOOK
-    pause, silent = least, False
-    watched = psutil.Process(process.pid)
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = ended.exit_code = os.waitstatus_to_exitcode(status)
-            ended.cpu_seconds = usage.ru_utime + usage.ru_stime
-            ended.peak = max(ended.peak, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
-            return
-        held = _memory(watched, seen)
-        ended.peak = max(ended.peak, held)
-        if not ended.broke:
-            if limits.bytes is not None and held > limits.bytes:
-                ended.broke = "memory"
-            elif limits.seconds is not None and time.monotonic() - start > limits.seconds:
-                ended.broke = "time"
-        if ended.broke:
-            _kill(process.pid)
-        if silent:
-            time.sleep(pause)
-        elif tail.closed.wait(pause):
-            silent, pause = True, least
-        pause = min(most, 1.2 * pause)
+    def __init__(self, command: Sequence[str], limits: Limits) -> None:
+        self.ended = Ended()
+        self._limits = limits
+        self._begun = time.monotonic()
+        self._children: set[psutil.Process] = set()
+        self._tail = _Tail()
+        with self._tail.end as output:
+            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+            self._process = subprocess.Popen(command, **streams, start_new_session=True)
+        _ALIVE[self._process.pid] = False
 
+    def until_end(self) -> None:
+        """Look at it until it ends, which it is made to beyond the limits.
 
-def _memory(process: psutil.Process, seen: set[psutil.Process]) -> int:
-    held = 0
-    with suppress(psutil.Error):
-        children = process.children(recursive=True)
-        seen.update(children)
-        for one in (process, *children):
+        Whoever closes their output has mostly ended: there is no need to wait for the next look then.
+        """
+        least, most = _LOOK
+        pause, silent = least, False
+        while not self._has_ended():
+            self._hold_to_limits()
+            if silent:
+                time.sleep(pause)
+            elif self._tail.closed.wait(pause):
+                silent, pause = True, least
+            pause = min(most, 1.2 * pause)
+
+    def end(self) -> bool:
+        """End what is left of it, and say whether it was told to stop."""
+        # Children that outlive the process would go on unwatched, and hold its output open.
+        _kill(self._process.pid)
+        for child in self._children:
             with suppress(psutil.Error):
-                held += one.memory_info().rss
-    return held
+                child.kill()
+        stopped = _ALIVE.pop(self._process.pid)
+        self._process.wait()
+        self._tail.join()
+        self.ended.seconds, self.ended.output = time.monotonic() - self._begun, self._tail.text()
+        return stopped
+
+    def _has_ended(self) -> bool:
+        pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+        if not pid:
+            return False
+        self._process.returncode = self.ended.exit_code = os.waitstatus_to_exitcode(status)
+        self.ended.cpu_seconds = usage.ru_utime + usage.ru_stime
+        self.ended.peak = max(self.ended.peak, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        return True
+
+    def _hold_to_limits(self) -> None:
+        held, limits = self._memory(), self._limits
+        self.ended.peak = max(self.ended.peak, held)
+        if not self.ended.broke:
+            if limits.bytes is not None and held > limits.bytes:
+                self.ended.broke = "memory"
+            elif limits.seconds is not None and time.monotonic() - self._begun > limits.seconds:
+                self.ended.broke = "time"
+        if self.ended.broke:
+            _kill(self._process.pid)
+
+    def _memory(self) -> int:
+        """Bytes that it holds with all its children."""
+        held = 0
+        with suppress(psutil.Error):
+            process = psutil.Process(self._process.pid)
+            children = process.children(recursive=True)
+            self._children.update(children)
+            for one in (process, *children):
+                with suppress(psutil.Error):
+                    held += one.memory_info().rss
+        return held
 
 
 def _kill(group: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-
-
-def _kill_each(processes: set[psutil.Process]) -> None:
-    for one in processes:
-        with suppress(psutil.Error):
-            one.kill()
 
 
 class _Tail:
