@@ -69,7 +69,7 @@ def test_the_pipeliner_places_a_structure_and_judges_it(project):
     assert (fitted / "poses.tsv").is_file()
     assert (fitted / "fit_01.cif").is_file()
     model = str(fitted / "model.cif")
-    given = {"input_map": MAP, "resolution": 3.2, "input_sequence": SEQUENCE, "reference": MODEL}
+    given = {"input_map": MAP, "resolution": 3.2, "input_sequence": SEQUENCE, "reference": MODEL, "symmetry": "C2"}
     job, _ = done(project, Validate, input_model=model, **given)
     scores = job.gather_metadata()
     assert scores["right_residue"] == pytest.approx(1.0)

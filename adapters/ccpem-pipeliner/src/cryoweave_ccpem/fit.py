@@ -3,7 +3,14 @@
 from pipeliner.job_options import IntJobOption, JobOption, MultiInputNodeJobOption, StringJobOption
 from pipeliner.nodes import NODE_ATOMCOORDS
 
-from cryoweave_ccpem.job import COORDINATES, CryoweaveJob, map_option, reference_option, resolution_option
+from cryoweave_ccpem.job import (
+    COORDINATES,
+    CryoweaveJob,
+    map_option,
+    reference_option,
+    resolution_option,
+    symmetry_option,
+)
 
 
 class Fit(CryoweaveJob):
@@ -53,6 +60,6 @@ class Fit(CryoweaveJob):
                 hard_min=1,
                 help_text="Of each structure; one if nothing is said",
             ),
-            "symmetry": StringJobOption(label="Symmetry", help_text="Of the map about z: C4, D7, H-166.5,27.5,6"),
+            "symmetry": symmetry_option("Each structure is placed with its copies"),
             "reference": reference_option(),
         }

@@ -14,6 +14,7 @@ from pipeliner.job_options import (
     IntJobOption,
     JobOption,
     MultiStringJobOption,
+    StringJobOption,
 )
 from pipeliner.nodes import NODE_ATOMCOORDS, NODE_DENSITYMAP, NODE_EVALUATIONMETRIC, NODE_SEQUENCE
 from pipeliner.pipeliner_job import PipelinerCommand, PipelinerJob, Ref
@@ -68,6 +69,11 @@ def resolution_option(*, is_required: bool = False) -> FloatJobOption:
         help_text="Of the map",
         is_required=is_required,
     )
+
+
+def symmetry_option(help_text: str) -> StringJobOption:
+    """Asks for the map's symmetry."""
+    return StringJobOption(label="Symmetry", help_text=f"Of the map about z: C4, D7, H-166.5,27.5,6. {help_text}")
 
 
 class CryoweaveJob(PipelinerJob):

@@ -10,6 +10,7 @@ from cryoweave_ccpem.job import (
     reference_option,
     resolution_option,
     sequence_option,
+    symmetry_option,
 )
 
 
@@ -19,7 +20,13 @@ class Validate(CryoweaveJob):
     PROCESS_NAME = "cryoweave.atomic_model_validation"
     COMMAND = "validate"
     PLAIN = ("input_model",)
-    FLAGS = (("input_map", "-v"), ("resolution", "-d"), ("input_sequence", "-s"), ("reference", "-r"))
+    FLAGS = (
+        ("input_map", "-v"),
+        ("resolution", "-d"),
+        ("input_sequence", "-s"),
+        ("reference", "-r"),
+        ("symmetry", "--symmetry"),
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +36,7 @@ class Validate(CryoweaveJob):
         )
 
     def form(self) -> dict[str, JobOption]:
-        """Model, map, resolution, sequences, known model."""
+        """Model, map, resolution, sequences, known model, symmetry."""
         return {
             "input_model": InputNodeJobOption(
                 label="Model to judge", node_type=NODE_ATOMCOORDS, pattern=COORDINATES, is_required=True
@@ -38,4 +45,5 @@ class Validate(CryoweaveJob):
             "resolution": resolution_option(),
             "input_sequence": sequence_option("Tells whether the model has the residues that it should"),
             "reference": reference_option(),
+            "symmetry": symmetry_option("A model on any copy of the known one is right"),
         }
