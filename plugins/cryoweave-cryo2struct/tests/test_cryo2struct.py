@@ -1,5 +1,7 @@
 """Chains through points of a known model: the published path, and ours where points are missing, false or ambiguous."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from cryoweave.errors import InputError, StageError
 from cryoweave.kernels.hmm import Belief
 from cryoweave.testing import StageContract, ideal_model, perfect_maps, sequences_of, simulated_map
 from cryoweave_cryo2struct.gaps import filled
-from cryoweave_cryo2struct.learn import SHARPNESS, learnt, raw_odds
+from cryoweave_cryo2struct.learn import SHARPNESS, information, learnt, raw_odds
 from cryoweave_cryo2struct.learn import Model as Learnt
 from cryoweave_cryo2struct.sequences import LETTERS, Chains, amino_acids, proteins
 from cryoweave_cryo2struct.shape import BOND, counted, frequencies, geometry, transitions
@@ -112,6 +114,22 @@ def test_a_sequence_that_is_not_there_gives_no_model(caplog):
     own = found.chain == 1
     off = np.linalg.norm(found.xyz[own] - CALPHA[found.residue[own]], axis=1)
     assert (off < 3).sum() > 0.8 * len(CALPHA)
+
+
+def test_points_that_hardly_tell_their_amino_acids_give_the_path_of_the_chain_and_a_warning(caplog):
+    points = seen(error=1.2, accuracy=0.1, seed=2)
+    flat = 0.3 * points.probabilities + 0.7 * points.probabilities.mean(axis=0)
+    found = run_stage("cryo2struct.beam", points=replace(points, probabilities=flat), sequences=sequences_of(MODEL))
+    off = np.linalg.norm(found.xyz[:, None] - CALPHA, axis=2).min(axis=1)
+    assert (off < 3).mean() > 0.9
+    assert len(found.residue) > 0.7 * len(CALPHA)
+    assert found.confidence.mean() < 0.2, "which residue is where is a guess"
+    assert "points hardly tell their amino acids" in caplog.text
+
+
+def test_information_is_none_of_points_that_are_alike_and_all_of_sure_ones():
+    assert information(np.tile(rng.random(20), (30, 1)), np.ones(30)) == pytest.approx(0, abs=1e-9)
+    assert information(np.eye(20), np.ones(20)) == pytest.approx(np.log(20), abs=0.4)
 
 
 def test_more_copies_than_there_are_are_warned_of(caplog):

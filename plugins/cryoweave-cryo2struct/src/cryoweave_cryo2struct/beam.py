@@ -13,7 +13,7 @@ from cryoweave.kernels.evidence import doubts
 from cryoweave.kernels.hmm import Belief, Breaks, Costs, Geometry, Transitions, trace_sequence, visits
 from cryoweave_cryo2struct.copies import untangled
 from cryoweave_cryo2struct.gaps import filled
-from cryoweave_cryo2struct.learn import Model, learnt, raw_odds
+from cryoweave_cryo2struct.learn import Model, information, learnt, raw_odds
 from cryoweave_cryo2struct.links import added, among, directions
 from cryoweave_cryo2struct.placed import Placed, together
 from cryoweave_cryo2struct.sequences import Chains, amino_acids, proteins
@@ -34,6 +34,8 @@ DECOYS = 5
 """Shuffled sequences that tell what is found by chance."""
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
+FAINT = 0.7
+"""Nats that points tell of their amino acids below which no gain says little of the sequence (docs/methods/cryo2struct.md)."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,17 @@ def threaded(
     chains, probability = proteins(sequences), amino_acids(points)
     odds = raw_odds(probability, points.weight.astype(np.float64))
     problem = Problem(points.xyz, odds, directions(bonds, points), chains, params)
-    model = Model.of(chains, params)
-    beliefs: list[Belief] | None = None
-    for _ in range(params.passes - 1):
-        beliefs = problem.believed(model, beliefs, params.rounds // 2, ctx)
-        model = learnt(model, problem.odds, problem.xyz, chains, beliefs)
-    found, score = _best_ways(problem, model, beliefs, ctx)
+    known = information(probability, points.weight.astype(np.float64))
+    ctx.note("amino acids, nats a point", round(known, 2))
+    model, found, score = _traced(problem, ctx)
+    if not found and known < FAINT:
+        ctx.log.warning(
+            "points hardly tell their amino acids (%.2f nats): chains are built at twice the gain a residue, and "
+            "which residue is where is mostly a guess",
+            known,
+        )
+        problem = replace(problem, params=_keener(params))
+        model, found, score = _traced(problem, ctx)
     ctx.note("error of the points (Å)", round(model.error, 2))
     ctx.note("sharpness of amino acids", round(model.sharpness, 2))
     if not found:
@@ -94,6 +101,24 @@ def threaded(
     threading = together(sequences, found, points.xyz, score, origin, ctx)
     _warn(chains, found, ctx)
     return filled(threading, params.fill)
+
+
+def _keener(params: BeamParams) -> BeamParams:
+    """Ours, for points that tell little: chosen on three maps simulated at 4 Å, see docs/methods/cryo2struct.md."""
+    return params.model_copy(
+        update={"base": 2 * params.base, "error": max(params.error, 1.2), "sharpness": min(params.sharpness, 1.0)}
+    )
+
+
+def _traced(problem: Problem, ctx: Context) -> tuple[Model, list[Placed], float]:
+    """What is learnt of the detector, and the best ways of all chains."""
+    params, chains = problem.params, problem.chains
+    model = Model.of(chains, params)
+    beliefs: list[Belief] | None = None
+    for _ in range(params.passes - 1):
+        beliefs = problem.believed(model, beliefs, params.rounds // 2, ctx)
+        model = learnt(model, problem.odds, problem.xyz, chains, beliefs)
+    return model, *_best_ways(problem, model, beliefs, ctx)
 
 
 def _best_ways(problem: Problem, model: Model, told: list[Belief] | None, ctx: Context) -> tuple[list[Placed], float]:

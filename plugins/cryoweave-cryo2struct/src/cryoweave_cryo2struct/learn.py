@@ -65,6 +65,14 @@ def raw_odds(probability: NDArray[np.float64], weight: NDArray[np.float64]) -> N
     return np.asarray(np.log(raised / np.average(raised, axis=0, weights=np.maximum(weight, 1e-6))))
 
 
+def information(probability: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """Nats that a point tells of its amino acid in the mean, against what all points say together."""
+    raised = probability + FLOOR
+    raised = raised / raised.sum(axis=1, keepdims=True)
+    usual = np.average(raised, axis=0, weights=np.maximum(weight, 1e-6))
+    return float((raised * np.log(raised / usual)).sum(axis=1).mean())
+
+
 def learnt(
     model: Model,
     odds: NDArray[np.float64],
