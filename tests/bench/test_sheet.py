@@ -78,6 +78,8 @@ def test_fields_may_be_apart_by_what_a_spreadsheet_writes(sheet, apart):
         ("sheet.csv", "name,map,resolution\none,emd_1.map.gz,-3\n", "resolution: input should be greater than 0"),
         ("sheet.csv", "name,map,resolution\none,emd_1.map.gz,nan\n", "resolution: input should be"),
         ("sheet.csv", "name\none\n", "map: field required"),
+        ("sheet.csv", "name,map,symmetry\none,emd_1.map.gz,X4\n", "symmetry: there is no symmetry 'X4': write C4"),
+        ("sheet.csv", "name,map,reference_symmetry\none,emd_1.map.gz,c4\n", "there is no symmetry 'c4'"),
         ("sheet.toml", "[[target]\n", "is no TOML"),
         ("sheet.toml", "[target]\nname = 'one'", "a sheet holds tables"),
         ("sheet.toml", "[[targets]]\nname = 'one'", "and not targets"),

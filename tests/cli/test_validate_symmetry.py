@@ -83,9 +83,9 @@ def test_a_symmetry_that_says_nothing_is_refused(cli, plugins, files, monkeypatc
     assert message in result.err
 
 
-@pytest.mark.parametrize(("symmetry", "right"), [(None, 0.0), ("C4", 1.0)])
-def test_a_cell_is_judged_by_its_sheet_s_symmetry(files, symmetry, right):
-    target = Target(name="one", map=files / "map.mrc", reference=files / "reference.cif", symmetry=symmetry)
+@pytest.mark.parametrize(("said", "right"), [({}, 0.0), ({"symmetry": "C4"}, 1.0), ({"reference_symmetry": "C4"}, 1.0)])
+def test_a_cell_is_judged_by_its_sheet_s_symmetry(files, said, right):
+    target = Target(name="one", map=files / "map.mrc", reference=files / "reference.cif", **said)
     spec = {"cell": "one/toy/0", "validators": ["compare.reference"], "threads": 1, "pages": False}
     judge(files / "opposite.cif", target, spec, files / "judged")
     assert read_whole(files / "judged")[0]["right_residue"] == right

@@ -152,7 +152,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         ("Judged by", ", ".join(options["validators"])),
         ("Seeds", ", ".join(map(str, results.seeds))),
     ]
-    if groups := [f"{target.name}: {target.symmetry}" for target in results.targets if target.symmetry]:
+    if groups := [f"{target.name}: {target.equal_copies}" for target in results.targets if target.equal_copies]:
         facts.append(("Symmetry", f"{'; '.join(groups)}. A model on another copy of the reference is as right"))
     if options["settings"]:
         facts.append(("Set", ", ".join(f"{name} = {value}" for name, value in options["settings"].items())))
@@ -205,7 +205,7 @@ def _read_overlay(results: Results, target: Target, cells: Mapping[str, Result],
         return None
     reference = _read(read_model, target.reference) if target.reference else None
     density = _read(read_map, target.map)
-    symmetry = symmetry_of(target.symmetry, density.frame) if target.symmetry and density else None
+    symmetry = symmetry_of(target.equal_copies, density.frame) if target.equal_copies and density else None
     return Overlay(target.name, density, target.contour, reference, symmetry, models)
 
 

@@ -275,7 +275,7 @@ def _key(cell: Cell, steps: list[dict[str, Any]], options: Options, digests: Dig
         "steps": steps,
         "seed": cell.seed,
         "files": {what: digests.of(path) for what, path in target.files().items()},
-        "shared": {name: getattr(target, name) for name in SHARED},
+        "shared": {name: getattr(target, name) for name in (*SHARED, "reference_symmetry")},
         "time_budget": options.time_budget,
         "validators": {name: _which(name) for name in options.validators},
     }

@@ -41,12 +41,15 @@ class Target(BaseModel):
         None,
         description="About z: C4, D7, H-166.5,27.5,6; for all steps that ask for it; copies of the reference count",
     )
+    reference_symmetry: str | None = Field(
+        None, description="The same for judging alone, where models are whole rings, say, which steps must not copy"
+    )
     trained_on: tuple[str, ...] = Field(
         (), description="Plugins whose weights saw this map in training: their figures here are marked"
     )
     note: str = Field("", description="Shown beside its name, e.g. masked around the deposited model")
 
-    @field_validator("symmetry")
+    @field_validator("symmetry", "reference_symmetry")
     @classmethod
     def _is_a_symmetry(cls, name: str | None) -> str | None:
         if name is not None:
@@ -55,6 +58,11 @@ class Target(BaseModel):
             except UsageError as error:
                 raise ValueError(f"{error}: {error.hint}") from error
         return name
+
+    @property
+    def equal_copies(self) -> str | None:
+        """The symmetry whose copies of the reference are as right."""
+        return self.reference_symmetry or self.symmetry
 
     def files(self) -> dict[str, Path]:
         """Every file of it, by what it is."""
@@ -169,7 +177,9 @@ def _target(where: str, row: Mapping[str, Any], folder: Path) -> Target:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise InputError(f"{where}: {field}: {first['msg'].lower()}", f"{field} is needed as the guide says") from error
+        said = first["msg"].removeprefix("Value error, ")
+        what = f"{where}: {field}: {said[:1].lower()}{said[1:]}"
+        raise InputError(what, f"{field} is needed as the guide says") from error
     if not NAME.fullmatch(target.name):
         raise InputError(f"{where}: {target.name!r} cannot name a folder", "take letters, digits, . _ + -")
     placed = {

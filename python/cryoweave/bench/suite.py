@@ -46,6 +46,7 @@ class Entry(BaseModel):
     """The reference counts from the first voxel of the map, whatever the map's origin."""
     resolution: float | None = None
     symmetry: str = ""
+    reference_symmetry: str = ""
     note: str = ""
     seen: bool = False
     """Weights saw it in training."""
@@ -134,7 +135,7 @@ def _rows(suite: Suite, entry: Entry, data: Path, folder: Path, fast: bool) -> I
     from cryoweave.pipeline.execute import run_stage
 
     row = {"name": entry.name, **_files(entry, data, folder)}
-    row |= {name: text for name, text in (("note", entry.note), ("symmetry", entry.symmetry)) if text}
+    row |= {name: text for name in ("note", "symmetry", "reference_symmetry") if (text := getattr(entry, name))}
     row |= {"trained_on": list(suite.trained_on)} if entry.seen else {}
     if entry.map:
         row |= {"map": str(data / entry.map), "resolution": entry.resolution}

@@ -88,6 +88,7 @@ def judge(model: Path, target: Target, spec: dict[str, Any], folder: Path) -> No
     check_place(folder, target.files().values())
     subject = read_subject(model)
     common: dict[str, Any] = {name: getattr(target, name) for name in SHARED} | {"threads": spec["threads"]}
+    common["symmetry"] = target.equal_copies
     values = {name: entry.value for name, entry in inputs.items()}
     result = validate(subject.model, **values, stages=spec["validators"], offered=None, **common)
     if result.scores is None:

@@ -35,7 +35,7 @@ DECOYS = 5
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
 FAINT = 0.7
-"""Nats that points tell of their amino acids below which no gain says little of the sequence (docs/methods/cryo2struct.md)."""
+"""Nats that points tell of their amino acids below which no gain says little of the sequence, see docs/methods."""
 
 
 @dataclass(frozen=True)
