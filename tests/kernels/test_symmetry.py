@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from cryoweave.data import Frame, Model
 from cryoweave.data.model import joined_models, with_own_chains
@@ -17,7 +18,9 @@ def apply(group, i, x):
     return group.rotation[i] @ x + group.translation[i]
 
 
-@pytest.mark.parametrize(("name", "order"), [("C1", 1), ("C7", 7), ("D1", 2), ("D7", 14)])
+@pytest.mark.parametrize(
+    ("name", "order"), [("C1", 1), ("C7", 7), ("D1", 2), ("D7", 14), ("T", 12), ("O", 24), ("I1", 60), ("I2", 60)]
+)
 def test_point_groups_are_closed_and_keep_their_centre(name, order):
     group = symmetry_of(name, FRAME)
     assert len(group) == order
@@ -34,6 +37,21 @@ def test_point_groups_are_closed_and_keep_their_centre(name, order):
     assert min(gaps, default=1) > 0.1
 
 
+@pytest.mark.parametrize(
+    ("name", "fold", "axis"),
+    [
+        ("D3", 2, (1, 0, 0)), ("T", 3, (0, 0, 1)), ("T", 2, (0, 0.816496, 0.577350)), ("O", 4, (1, 0, 0)),
+        ("O", 3, (0.57735, 0.57735, 0.57735)), ("I1", 2, (1, 0, 0)), ("I1", 5, (0.850651, 0, -0.525731)),
+        ("I1", 3, (0.934172, 0.356822, 0)), ("I2", 2, (0, 1, 0)), ("I2", 5, (0.525731, 0, 0.850651)),
+        ("I2", 3, (0, 0.356822, 0.934172)),
+    ],
+)  # fmt: skip
+def test_axes_lie_where_the_field_s_programs_have_them(name, fold, axis):
+    """Axes of RELION's and Xmipp's tables."""
+    turn = Rotation.from_rotvec(np.array(axis) * 2 * np.pi / fold).as_matrix()
+    assert np.abs(symmetry_of(name, FRAME).rotation - turn).max(axis=(1, 2)).min() < 1e-5
+
+
 def test_a_helix_turns_and_rises():
     group = symmetry_of("H-166.5,27.5,3", FRAME, np.zeros(3))
     assert np.allclose(group.translation, [[0, 0, 0], [0, 0, 27.5], [0, 0, 55]])
@@ -41,7 +59,7 @@ def test_a_helix_turns_and_rises():
     assert np.degrees(np.arctan2(x[1], x[0])) == pytest.approx(-166.5)
 
 
-@pytest.mark.parametrize("name", ["", "C0", "D", "T", "C-1", "H1,2", "H1,2,0", "c4", "C4 "])
+@pytest.mark.parametrize("name", ["", "C0", "D", "I", "C-1", "H1,2", "H1,2,0", "c4", "C4 "])
 def test_other_names_are_refused(name):
     with pytest.raises(UsageError, match="no symmetry"):
         symmetry_of(name, FRAME)

@@ -144,7 +144,7 @@ def test_symmetry_makes_copies_about_the_middle_of_the_map():
     assert np.allclose(middle[:2], 60.0)
     assert np.allclose(np.linalg.norm(parts[0] - middle, axis=1), np.linalg.norm(parts[1] - middle, axis=1))
     with pytest.raises(UsageError, match="no symmetry"):
-        run_stage("fit.place", density=density, models=models, poses=one, params={"symmetry": "T"})
+        run_stage("fit.place", density=density, models=models, poses=one, params={"symmetry": "X"})
 
 
 HELIX_FRAME = Frame((50, 60, 60), (2.0, 2.0, 2.0))

@@ -39,7 +39,7 @@ class Target(BaseModel):
     contour: float | None = Field(None, description="Recommended contour, for all steps and validators that ask for it")
     symmetry: str | None = Field(
         None,
-        description="About z: C4, D7, H-166.5,27.5,6; for all steps that ask for it; copies of the reference count",
+        description="About z: C4, D7, O, I2, H-166.5,27.5,6; for steps that ask for it; copies of the reference count",
     )
     reference_symmetry: str | None = Field(
         None, description="The same for judging alone, where models are whole rings, say, which steps must not copy"

@@ -71,7 +71,10 @@ def fit(
     symmetry: Annotated[
         str | None,
         typer.Option(
-            "--symmetry", metavar="GROUP", help="Of the map about z: C4, D7, H-166.5,27.5,6.", rich_help_panel=SEARCH
+            "--symmetry",
+            metavar="GROUP",
+            help="Of the map about z: C4, D7, O, I2, H-166.5,27.5,6.",
+            rich_help_panel=SEARCH,
         ),
     ] = None,
     reference: options.Reference = None,

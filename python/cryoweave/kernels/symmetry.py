@@ -1,4 +1,4 @@
-"""Copies by symmetry: cyclic, dihedral, helical."""
+"""Copies by symmetry: point groups and helices."""
 
 import re
 from dataclasses import replace
@@ -13,6 +13,14 @@ from cryoweave.errors import UsageError
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.pairing import CLOSE
 
+_GOLDEN = (1 + np.sqrt(5)) / 2
+_CUBIC = {
+    "T": ((3, (0, 0, 1)), (2, (0, np.sqrt(2), 1))),
+    "O": ((4, (0, 0, 1)), (3, (1, 1, 1))),
+    "I1": ((2, (0, 0, 1)), (5, (0, 1, _GOLDEN))),
+    "I2": ((2, (0, 0, 1)), (5, (1, 0, _GOLDEN))),
+}
+"""Two turns, by fold and axis, that make the group, oriented as RELION's and Xmipp's groups of these names are."""
 _POINT = re.compile(r"([CD])(\d{1,3})")
 _HELIX = re.compile(r"H(-?[\d.]+),(-?[\d.]+),(\d{1,4})")
 _MOST = 0.5
@@ -51,7 +59,9 @@ def symmetry_of(name: str, frame: Frame, centre: NDArray[np.float64] | None = No
     ----------
     name
         ``Cn``; ``Dn``, whose twofold axis lies along x; ``Hturn,rise,n``: a helix of n copies, with the turn in degrees
-        and the rise in Å from one to the next.
+        and the rise in Å from one to the next; as RELION and Xmipp have them: ``T`` with a threefold axis along z, ``O``
+        with fourfold axes along x, y and z, ``I1`` and ``I2`` with twofold ones there and the foremost fivefold ones in
+        the yz or the xz plane.
     frame
         Of the map, through whose centre the axis goes: voxel n/2 along each side, where the field's programs put it.
     centre
@@ -68,23 +78,40 @@ def symmetry_of(name: str, frame: Frame, centre: NDArray[np.float64] | None = No
     if point and int(point[2]) > 0:
         rotation = np.array(_point(point[1], int(point[2])))
         rise = np.zeros((len(rotation), 3))
+    elif name in _CUBIC:
+        rotation = _made_by([_turn(axis, 360.0 / fold) for fold, axis in _CUBIC[name]])
+        rise = np.zeros((len(rotation), 3))
     elif helix and int(helix[3]) > 0:
         steps = np.arange(int(helix[3]))
-        rotation = np.array([_about_z(float(helix[1]) * step) for step in steps])
+        rotation = np.array([_turn((0, 0, 1), float(helix[1]) * step) for step in steps])
         rise = np.outer(steps * float(helix[2]), [0.0, 0.0, 1.0])
     else:
-        raise UsageError(f"there is no symmetry {name!r}", "write C4, D7, or H-166.5,27.5,6 for a helix of 6 copies")
+        raise UsageError(
+            f"there is no symmetry {name!r}", "write C4, D7, T, O, I1 or I2, or H-166.5,27.5,6 for a helix of 6"
+        )
     return Symmetry(rotation, centre - rotation @ centre + rise)
 
 
 def _point(letter: str, n: int) -> list[NDArray[np.float64]]:
-    turns = [_about_z(360.0 * i / n) for i in range(n)]
+    turns = [_turn((0, 0, 1), 360.0 * i / n) for i in range(n)]
     return turns if letter == "C" else turns + [turn @ np.diag([1.0, -1.0, -1.0]) for turn in turns]
 
 
-def _about_z(degrees: float) -> NDArray[np.float64]:
-    angle = np.radians(degrees)
-    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+def _turn(axis: tuple[float, float, float], degrees: float) -> NDArray[np.float64]:
+    angle, (x, y, z) = np.radians(degrees), np.array(axis) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
+
+
+def _made_by(turns: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """All products of some turns, the identity first."""
+    found = [np.eye(3)]
+    for one in found:  # it grows
+        for turn in turns:
+            product = turn @ one
+            if np.abs(np.array(found) - product).max(axis=(1, 2)).min() > 1e-6:
+                found.append(product)
+    return np.array(found)
 
 
 def copies_at(reference: Model, model: Model, group: Symmetry) -> Model:

@@ -73,7 +73,9 @@ def resolution_option(*, is_required: bool = False) -> FloatJobOption:
 
 def symmetry_option(help_text: str) -> StringJobOption:
     """Asks for the map's symmetry."""
-    return StringJobOption(label="Symmetry", help_text=f"Of the map about z: C4, D7, H-166.5,27.5,6. {help_text}")
+    return StringJobOption(
+        label="Symmetry", help_text=f"Of the map about z: C4, D7, O, I2, H-166.5,27.5,6. {help_text}"
+    )
 
 
 class CryoweaveJob(PipelinerJob):

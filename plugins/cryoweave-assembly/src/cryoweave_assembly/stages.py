@@ -17,7 +17,7 @@ class ExactParams(Params):
 
     resolution: float | None = param(None, "resolution of the map; must be given", unit="Å", ge=2, le=60)
     copies: int = param(1, "copies of each model to place at most", ge=1, le=1000)
-    symmetry: str = param("C1", "Cn or Dn about z, or H<turn>,<rise>,<copies>: every placed model with its copies")
+    symmetry: str = param("C1", "Cn, Dn, T, O, I1, I2, or H<turn>,<rise>,<copies>: every placed model with its copies")
     poses: int = param(300, "poses of each sequence that are considered: those that explain most", ge=1, le=5000)
     clash: float = param(
         0.05, "share of a model's residues in a clash with another's above which both cost", ge=0, le=1,

@@ -44,7 +44,7 @@ class PlaceParams(Params):
     """Parameters of ``fit.place``."""
 
     copies: int = param(1, "copies of each model to place", ge=1, le=1000)
-    symmetry: str = param("C1", "Cn or Dn about z, or H<turn>,<rise>,<copies>: every placed model with its copies")
+    symmetry: str = param("C1", "Cn, Dn, T, O, I1, I2, or H<turn>,<rise>,<copies>: every placed model with its copies")
     clash: float = param(
         0.05, "share of a model's residues whose Cα may lie closer than a bond to those of a placed one", ge=0, le=1,
         source="Wang et al. 2024, doi 10.1038/s41592-024-02479-0: 5 % of the residues",
