@@ -59,7 +59,7 @@ def symmetry_of(name: str, frame: Frame, centre: NDArray[np.float64] | None = No
     ----------
     name
         ``Cn``; ``Dn``, whose twofold axis lies along x; ``Hturn,rise,n``: a helix of n copies, with the turn in degrees
-        and the rise in Å from one to the next; as RELION and Xmipp have them: ``T`` with a threefold axis along z, ``O``
+        and the rise in Å from one to the next; as RELION has them: ``T`` with a threefold axis along z, ``O``
         with fourfold axes along x, y and z, ``I1`` and ``I2`` with twofold ones there and the foremost fivefold ones in
         the yz or the xz plane.
     frame
