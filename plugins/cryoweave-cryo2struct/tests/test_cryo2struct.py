@@ -118,13 +118,20 @@ def test_a_sequence_that_is_not_there_gives_no_model(caplog):
 
 def test_points_that_hardly_tell_their_amino_acids_give_the_path_of_the_chain_and_a_warning(caplog):
     points = seen(error=1.2, accuracy=0.1, seed=2)
-    flat = 0.3 * points.probabilities + 0.7 * points.probabilities.mean(axis=0)
-    found = run_stage("cryo2struct.beam", points=replace(points, probabilities=flat), sequences=sequences_of(MODEL))
+    mean = points.probabilities.mean(axis=0)
+
+    def threaded(share):
+        mixed = replace(points, probabilities=share * points.probabilities + (1 - share) * mean)
+        return run_stage("cryo2struct.beam", points=mixed, sequences=sequences_of(MODEL))
+
+    found = threaded(0.5)
     off = np.linalg.norm(found.xyz[:, None] - CALPHA, axis=2).min(axis=1)
     assert (off < 3).mean() > 0.9
     assert len(found.residue) > 0.7 * len(CALPHA)
     assert found.confidence.mean() < 0.2, "which residue is where is a guess"
     assert "points hardly tell their amino acids" in caplog.text
+    with pytest.raises(StageError, match="no residue finds a point"):
+        threaded(0.2)
 
 
 def test_information_is_none_of_points_that_are_alike_and_all_of_sure_ones():

@@ -34,8 +34,9 @@ DECOYS = 5
 """Shuffled sequences that tell what is found by chance."""
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
-FAINT = 0.7
-"""Nats that points tell of their amino acids below which no gain says little of the sequence, see docs/methods."""
+FAINT = (0.2, 0.7)
+"""Nats that points tell of their amino acids. Below the first they are hardly a main chain; from the second on, gaining
+nothing says that the sequence is not there; in between it says little. See docs/methods."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def threaded(
     known = information(probability, points.weight.astype(np.float64))
     ctx.note("amino acids, nats a point", round(known, 2))
     model, found, score = _traced(problem, ctx)
-    if not found and known < FAINT:
+    if not found and FAINT[0] <= known < FAINT[1]:
         ctx.log.warning(
             "points hardly tell their amino acids (%.2f nats): chains are built at twice the gain a residue, and "
             "which residue is where is mostly a guess",
