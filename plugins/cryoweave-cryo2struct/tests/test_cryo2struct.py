@@ -131,7 +131,7 @@ def test_points_that_hardly_tell_their_amino_acids_give_the_path_of_the_chain_an
     assert found.confidence.mean() < 0.2, "which residue is where is a guess"
     assert "points hardly tell their amino acids" in caplog.text
     with pytest.raises(StageError, match="no residue finds a point"):
-        threaded(0.2)
+        threaded(0.1)
 
 
 def test_information_is_none_of_points_that_are_alike_and_all_of_sure_ones():

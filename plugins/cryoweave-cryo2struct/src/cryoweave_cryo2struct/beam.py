@@ -34,7 +34,7 @@ DECOYS = 5
 """Shuffled sequences that tell what is found by chance."""
 DOUBT = 0.3
 """Mean confidence of a chain below which a user is warned."""
-FAINT = (0.2, 0.7)
+FAINT = (0.13, 0.7)
 """Nats that points tell of their amino acids. Below the first they are hardly a main chain; from the second on, gaining
 nothing says that the sequence is not there; in between it says little. See docs/methods."""
 
