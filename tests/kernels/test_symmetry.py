@@ -59,7 +59,7 @@ def test_a_helix_turns_and_rises():
     assert np.degrees(np.arctan2(x[1], x[0])) == pytest.approx(-166.5)
 
 
-@pytest.mark.parametrize("name", ["", "C0", "D", "I", "C-1", "H1,2", "H1,2,0", "c4", "C4 "])
+@pytest.mark.parametrize("name", ["", "C0", "D", "I", "C-1", "H1,2", "H1,2,0", "H1.2.3,4,5", "c4", "C4 "])
 def test_other_names_are_refused(name):
     with pytest.raises(UsageError, match="no symmetry"):
         symmetry_of(name, FRAME)

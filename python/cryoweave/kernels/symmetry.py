@@ -22,7 +22,7 @@ _CUBIC = {
 }
 """Two turns, by fold and axis, that make the group, oriented as RELION's and Xmipp's groups of these names are."""
 _POINT = re.compile(r"([CD])(\d{1,3})")
-_HELIX = re.compile(r"H(-?[\d.]+),(-?[\d.]+),(\d{1,4})")
+_HELIX = re.compile(r"H(-?\d*\.?\d+),(-?\d*\.?\d+),(\d{1,4})")
 _MOST = 0.5
 """Share of a chain's residues from which on it is there."""
 
