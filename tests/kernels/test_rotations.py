@@ -7,7 +7,14 @@ from scipy.spatial.transform import Rotation
 
 from cryoweave.errors import InputError
 from cryoweave.kernels import rotations
-from cryoweave.kernels.rotations import angles_between, local_rotations, matrices, random_rotations, uniform_rotations
+from cryoweave.kernels.rotations import (
+    about_axis,
+    angles_between,
+    local_rotations,
+    matrices,
+    random_rotations,
+    uniform_rotations,
+)
 
 SEEDS = st.integers(0, 2**63 - 1)
 few = settings(max_examples=30, deadline=None)
@@ -181,6 +188,15 @@ def test_matrices_and_angles_equal_scipy(seed):
     np.testing.assert_allclose(found, turns.as_matrix(), atol=1e-12)
     slow = [[np.degrees((one.inv() * other).magnitude()) for other in turns] for one in turns]
     np.testing.assert_allclose(angles_between(found[:, None], found), slow, atol=1e-5)
+
+
+@few
+@given(st.integers(0, 2**32 - 1), st.floats(-720, 720))
+def test_a_turn_about_an_axis(seed, degrees):
+    axis = np.random.default_rng(seed).normal(size=3)
+    wanted = Rotation.from_rotvec(axis / np.linalg.norm(axis) * degrees, degrees=True).as_matrix()
+    assert np.allclose(about_axis(axis, degrees), wanted)
+    assert np.array_equal(about_axis(axis, 0.0), np.eye(3))
 
 
 def test_matrices_turn_points():

@@ -10,9 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from cryoweave.data import Frame
 from cryoweave.errors import InputError, UsageError
-from cryoweave.kernels.symmetry import symmetry_of
+from cryoweave.kernels.symmetry import check_symmetry
 from cryoweave.pipeline.chain import near
 
 FORMATS = ("toml", "csv")
@@ -54,7 +53,7 @@ class Target(BaseModel):
     def _is_a_symmetry(cls, name: str | None) -> str | None:
         if name is not None:
             try:
-                symmetry_of(name, Frame((1, 1, 1)))
+                check_symmetry(name)
             except UsageError as error:
                 raise ValueError(f"{error}: {error.hint}") from error
         return name

@@ -131,10 +131,9 @@ def _check_pair(half_maps: tuple[Path, Path] | None) -> None:
 def _check_symmetry(symmetry: str | None, map_file: Path | None, reference: Path | None) -> None:
     if symmetry is None:
         return
-    from cryoweave.data import Frame
-    from cryoweave.kernels.symmetry import symmetry_of
+    from cryoweave.kernels.symmetry import check_symmetry
 
-    symmetry_of(symmetry, Frame((1, 1, 1)))
+    check_symmetry(symmetry)
     if map_file is None or reference is None:
         raise UsageError(
             "--symmetry says which copies of a reference are as right, about the axis of the map",

@@ -70,6 +70,14 @@ def matrices(quaternions: NDArray[np.float64]) -> Matrices:
     return np.ascontiguousarray(np.moveaxis(np.array(rows), -1, 0))
 
 
+def about_axis(axis: ArrayLike, degrees: float) -> NDArray[np.float64]:
+    """The right-handed turn about an axis of any length, shape ``(3, 3)``: Rodrigues' formula."""
+    angle, along = np.radians(degrees), np.asarray(axis, np.float64)
+    x, y, z = along / np.linalg.norm(along)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
+
+
 def as_matrices(rotations: ArrayLike) -> Matrices:
     """One rotation matrix or several, as an array of the shape ``(n, 3, 3)``.
 

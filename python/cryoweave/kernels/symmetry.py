@@ -12,6 +12,7 @@ from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.errors import UsageError
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.pairing import CLOSE
+from cryoweave.kernels.rotations import about_axis
 
 _GOLDEN = (1 + np.sqrt(5)) / 2
 _CUBIC = {
@@ -41,6 +42,10 @@ class Symmetry(NamedTuple):
     def copies(self, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
         """All copies of some points, shape ``(n, points, 3)``."""
         return xyz @ np.swapaxes(self.rotation, 1, 2) + self.translation[:, None]
+
+    def copy(self, i: int, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One of these copies, shape ``(points, 3)``."""
+        return np.asarray(xyz @ self.rotation[i].T + self.translation[i])
 
     def both_ways(self) -> "Symmetry":
         """With the inverses that are not among them: a helix goes on in both directions."""
@@ -79,11 +84,11 @@ def symmetry_of(name: str, frame: Frame, centre: NDArray[np.float64] | None = No
         rotation = np.array(_point(point[1], int(point[2])))
         rise = np.zeros((len(rotation), 3))
     elif name in _CUBIC:
-        rotation = _made_by([_turn(axis, 360.0 / fold) for fold, axis in _CUBIC[name]])
+        rotation = _made_by([about_axis(axis, 360.0 / fold) for fold, axis in _CUBIC[name]])
         rise = np.zeros((len(rotation), 3))
     elif helix and int(helix[3]) > 0:
         steps = np.arange(int(helix[3]))
-        rotation = np.array([_turn((0, 0, 1), float(helix[1]) * step) for step in steps])
+        rotation = np.array([about_axis((0, 0, 1), float(helix[1]) * step) for step in steps])
         rise = np.outer(steps * float(helix[2]), [0.0, 0.0, 1.0])
     else:
         raise UsageError(
@@ -92,15 +97,20 @@ def symmetry_of(name: str, frame: Frame, centre: NDArray[np.float64] | None = No
     return Symmetry(rotation, centre - rotation @ centre + rise)
 
 
+def check_symmetry(name: str) -> None:
+    """Whether there is such a group.
+
+    Raises
+    ------
+    UsageError
+        If not.
+    """
+    symmetry_of(name, Frame((1, 1, 1)))
+
+
 def _point(letter: str, n: int) -> list[NDArray[np.float64]]:
-    turns = [_turn((0, 0, 1), 360.0 * i / n) for i in range(n)]
+    turns = [about_axis((0, 0, 1), 360.0 * i / n) for i in range(n)]
     return turns if letter == "C" else turns + [turn @ np.diag([1.0, -1.0, -1.0]) for turn in turns]
-
-
-def _turn(axis: tuple[float, float, float], degrees: float) -> NDArray[np.float64]:
-    angle, (x, y, z) = np.radians(degrees), np.array(axis) / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
 
 
 def _made_by(turns: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -154,11 +164,11 @@ def copies_at(reference: Model, model: Model, group: Symmetry) -> Model:
     xyz = reference.xyz.copy()
     for name, i in first.items():
         own = reference.chain == name
-        xyz[own] = group.copies(xyz[own])[i]
+        xyz[own] = group.copy(i, xyz[own])
     parts = [replace(reference, xyz=xyz)]
     for name, i in more:
         part = reference.select(reference.chain == name)
-        parts.append(replace(part, xyz=group.copies(part.xyz)[i]))
+        parts.append(replace(part, xyz=group.copy(i, part.xyz)))
     return joined_models(with_own_chains(parts))
 
 

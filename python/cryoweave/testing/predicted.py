@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from cryoweave.data import Model
 from cryoweave.errors import InputError
-from cryoweave.kernels.rotations import random_rotations
+from cryoweave.kernels.rotations import about_axis, random_rotations
 
 LABEL = "native with a domain moved, loops deleted, 2 Å perturbed"
 """What these models are, at the default values."""
@@ -115,19 +115,12 @@ def _domain_moved(
     rest = cKDTree(calpha[~small])
     best, fewest = np.eye(3), len(calpha) ** 2
     for axis in rng.normal(size=(HINGES, 3)):
-        turn = _turn(axis, np.radians(angle))
+        turn = about_axis(axis, angle)
         clashes = rest.query_ball_point((calpha[small] - pivot) @ turn.T + pivot, CLASH, return_length=True)
         if (count := int(np.sum(clashes))) < fewest:
             best, fewest = turn, count
     mine = small[owner][:, None]
     return np.asarray(np.where(mine, (xyz - pivot) @ best.T + pivot, xyz))
-
-
-def _turn(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
-    """Rodrigues' formula."""
-    x, y, z = axis / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
 
 
 def _smooth(n: int, error: float, rng: np.random.Generator) -> NDArray[np.float64]:

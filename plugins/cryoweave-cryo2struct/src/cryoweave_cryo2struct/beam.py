@@ -76,10 +76,10 @@ def threaded(
     points: PointCloud, sequences: SequenceSet, bonds: BondGraph | None, params: BeamParams, ctx: Context
 ) -> Threading:
     """All chains through the points, and residues between placed ones from other copies or on the line."""
-    chains, probability = proteins(sequences), amino_acids(points)
-    odds = raw_odds(probability, points.weight.astype(np.float64))
+    chains, probability, weight = proteins(sequences), amino_acids(points), points.weight.astype(np.float64)
+    odds = raw_odds(probability, weight)
     problem = Problem(points.xyz, odds, directions(bonds, points), chains, params)
-    known = information(probability, points.weight.astype(np.float64))
+    known = information(probability, weight)
     ctx.note("amino acids, nats a point", round(known, 2))
     model, found, score = _traced(problem, ctx)
     if not found and FAINT[0] <= known < FAINT[1]:

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoweave.data import DensityMap, Frame, Model, ModelSet, Poses
+from cryoweave.data import DensityMap, Model, ModelSet, Poses
 from cryoweave.data.model import joined_models, with_own_chains
 from cryoweave.data.poses import ENOUGH, SURE
 from cryoweave.errors import StageError
 from cryoweave.host import Context
 from cryoweave.kernels.graph import nearest
 from cryoweave.kernels.grid import interpolate
-from cryoweave.kernels.symmetry import Symmetry, symmetry_of
+from cryoweave.kernels.symmetry import Symmetry, check_symmetry, symmetry_of
 from cryoweave_fit.stages import PlaceParams
 
 CLOSE = 3.0
@@ -23,7 +23,7 @@ WEAK = 0.5
 
 def check(params: PlaceParams, **_inputs: object) -> None:
     """Whether there is such a symmetry."""
-    symmetry_of(params.symmetry, Frame((1, 1, 1)))
+    check_symmetry(params.symmetry)
 
 
 def placed(density: DensityMap, models: ModelSet, poses: Poses, params: PlaceParams, ctx: Context) -> Model:
