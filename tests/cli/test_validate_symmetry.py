@@ -45,21 +45,23 @@ def validated(cli, files, model, *options):
 def test_the_copy_that_the_model_has_is_what_it_is_compared_with(cli, plugins, files):
     far, _ = validated(cli, files, "opposite")
     assert far == pytest.approx(40, abs=1)
-    assert not (files / "out" / "reference.cif").exists()
+    assert not (files / "out" / "compared_with.cif").exists()
     near, said = validated(cli, files, "opposite", "--symmetry", "C4")
     assert near < 0.01
     assert "compared with copies by C4 of the reference's chains: A where the model has it" in said
     out = files / "out"
-    assert np.allclose(read_model(out / "reference.cif").xyz, COPIES[2].xyz, atol=1e-3)
+    assert np.allclose(read_model(out / "compared_with.cif").xyz, COPIES[2].xyz, atol=1e-3)
     record = json.loads((out / "record.json").read_text())
     assert record["symmetry"] == "C4"
-    assert record["outputs"]["reference"] == "reference.cif"
-    assert "reference.cif" in (out / "view.cxc").read_text()
+    assert record["outputs"]["reference"] == "compared_with.cif"
+    assert "compared_with.cif" in (out / "view.cxc").read_text()
     shown = read_run(out).reference
     assert shown is not None
     assert np.allclose(shown.xyz, COPIES[2].xyz, atol=1e-3), "the report shows it too"
+    (out / "reference.cif").write_text("a user's own")
     near, _ = validated(cli, files, "reference", "--symmetry", "C4")
-    assert not (out / "reference.cif").exists(), "of the validation before"
+    assert not (out / "compared_with.cif").exists(), "of the validation before"
+    assert (out / "reference.cif").read_text() == "a user's own"
 
 
 def test_a_whole_ring_is_compared_with_all_copies(cli, plugins, files):

@@ -46,8 +46,8 @@ MOST_FITTED = 20
 """Poses beyond these are in the table only."""
 SCENE = "view.mvsx"
 """Map, model and colours for Mol*: what the report shows."""
-REFERENCE = "reference.cif"
-"""What a model was compared with, where that is a copy of the given reference by symmetry."""
+COMPARED = "compared_with.cif"
+"""The reference as the copies by symmetry that a model has; by no name that people give files of their own."""
 UNFINISHED = "unfinished.html"
 """The report of a run that gave no result, in a folder whose files are those of an earlier one."""
 FILES = (
@@ -63,7 +63,7 @@ FILES = (
     CHIMERAX,
     PYMOL,
     COOT,
-    REFERENCE,
+    COMPARED,
     UNFINISHED,
 )
 """All of them but the models of poses; besides there is the folder `ATTRIBUTES`."""

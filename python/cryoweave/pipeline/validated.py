@@ -11,8 +11,8 @@ from cryoweave.errors import InputError, UsageError
 from cryoweave.pipeline.inputs import RunInput
 from cryoweave.pipeline.outputs import (
     ATTRIBUTES,
+    COMPARED,
     FILES,
-    REFERENCE,
     REPORT,
     SCENE,
     replaced_outputs,
@@ -161,13 +161,15 @@ def write_validation(
             steps=record["steps"],
         )
         if judged.result.copy is not None:
-            write_model(staged / REFERENCE, judged.result.copy)
-            outputs["reference"] = REFERENCE
+            write_model(staged / COMPARED, judged.result.copy)
+            outputs["reference"] = COMPARED
         write_json(folder / RECORD, record)
     # The record on disk claims nothing until all files are there; the page already says how it ended.
     if pages:
         given = {name: entry.value for name, entry in inputs.items()}
-        shown = read_run(folder, given | ({"reference": judged.result.copy} if judged.result.copy is not None else {}))
+        if judged.result.copy is not None:
+            given["reference"] = judged.result.copy
+        shown = read_run(folder, given)
         shown.record["state"] = state
         outputs |= _scripts(folder, judged, inputs, shown)
         write_report(folder, shown)
@@ -185,7 +187,7 @@ def _scripts(folder: Path, judged: Judged, inputs: Mapping[str, RunInput], shown
         judged.model,
         scores,
         map_path=density.paths[0] if density else None,
-        reference_path=known if judged.result.copy is None else folder / REFERENCE,
+        reference_path=known if judged.result.copy is None else folder / COMPARED,
         level=shown.contour if shown.density is not None else None,
         by_score=True,
     )
