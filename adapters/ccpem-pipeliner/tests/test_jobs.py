@@ -1,5 +1,6 @@
 """The jobs as the pipeliner finds and runs them."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -70,7 +71,8 @@ def test_the_pipeliner_places_a_structure_and_judges_it(project):
     assert (fitted / "fit_01.cif").is_file()
     model = str(fitted / "model.cif")
     given = {"input_map": MAP, "resolution": 3.2, "input_sequence": SEQUENCE, "reference": MODEL, "symmetry": "C2"}
-    job, _ = done(project, Validate, input_model=model, **given)
+    job, judged = done(project, Validate, input_model=model, **given)
     scores = job.gather_metadata()
     assert scores["right_residue"] == pytest.approx(1.0)
     assert scores["lddt"] > 0.99
+    assert json.loads((judged / "record.json").read_text())["symmetry"] == "C2"
